@@ -1,0 +1,57 @@
+"""mutua: what a sequence model, a latent space or a perturbation screen has learned.
+
+Everything is loaded when it is first used, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+from mutua import errors
+from mutua.settings import settings
+
+if TYPE_CHECKING:
+    from mutua import datasets, io, models, pl, pp, stats, tl
+    from mutua.analysis import Analysis, open
+    from mutua.models import (
+        ContactMap,
+        DistanceMI,
+        KmerPairs,
+        PositionMI,
+        SequenceSet,
+        Table,
+        sel,
+    )
+
+_SUBMODULES = ("datasets", "io", "models", "pl", "pp", "stats", "tl")
+_PLACES = {
+    "Analysis": "mutua.analysis",
+    "open": "mutua.analysis",
+    "ContactMap": "mutua.models",
+    "DistanceMI": "mutua.models",
+    "KmerPairs": "mutua.models",
+    "PositionMI": "mutua.models",
+    "SequenceSet": "mutua.models",
+    "Table": "mutua.models",
+    "sel": "mutua.models",
+}
+
+__all__ = ["errors", "settings", *_SUBMODULES, *_PLACES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("mutua")
+    if name in _SUBMODULES:
+        return importlib.import_module(f"mutua.{name}")
+    if name in _PLACES:
+        value = getattr(importlib.import_module(_PLACES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'mutua' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

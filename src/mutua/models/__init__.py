@@ -1,0 +1,26 @@
+"""The typed data model: what every element is, checked and described in one place."""
+
+from mutua.models.base import KINDS, Dataset, Element, as_kind
+from mutua.models.checked import checked
+from mutua.models.contact_map import ContactMap
+from mutua.models.distance_mi import DistanceMI
+from mutua.models.kmer_pairs import KmerPairs
+from mutua.models.position_mi import PositionMI
+from mutua.models.selection import sel
+from mutua.models.sequence_set import SequenceSet
+from mutua.models.table import Table
+
+__all__ = [
+    "KINDS",
+    "ContactMap",
+    "Dataset",
+    "DistanceMI",
+    "Element",
+    "KmerPairs",
+    "PositionMI",
+    "SequenceSet",
+    "Table",
+    "as_kind",
+    "checked",
+    "sel",
+]

@@ -1,0 +1,96 @@
+"""Alphabets: which letters a code stands for.
+
+A code is the index of a letter in its alphabet; `UNKNOWN` stands for any other letter
+(N in DNA, a gap in an alignment) and `PADDING` for a position beyond the end of a sequence.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutua.errors import InvalidInput
+
+__all__ = ["ALPHABETS", "PADDING", "UNKNOWN", "alphabet_name", "complement", "resolve_alphabet"]
+
+UNKNOWN: Final = 254
+PADDING: Final = 255
+ALPHABETS: Final = {"DNA": "ACGT", "RNA": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
+_UNKNOWN_SYMBOLS: Final = {"ACGT": "N", "ACGU": "N", "ACDEFGHIKLMNPQRSTVWY": "X"}
+PADDING_SYMBOL: Final = "-"
+
+
+def resolve_alphabet(alphabet: str, *, argument: str = "alphabet") -> str:
+    """Give the letters of an alphabet from its name or from the letters themselves.
+
+    Parameters
+    ----------
+    alphabet
+        ``"DNA"``, ``"RNA"``, ``"protein"`` or any string of 2 to 250 different characters.
+    argument
+        Name to use in the error.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not a string, has repeated letters, fewer than two, more than 250, or one that
+        is not a printable ASCII character.
+
+    Examples
+    --------
+    >>> resolve_alphabet("RNA")
+    'ACGU'
+    >>> resolve_alphabet("01")
+    '01'
+    """
+    if not isinstance(alphabet, str):
+        raise InvalidInput(
+            argument, f"a {type(alphabet).__name__}", f"use one of {list(ALPHABETS)} or its letters"
+        )
+    by_name = {name.lower(): letters for name, letters in ALPHABETS.items()}
+    letters = by_name.get(alphabet.lower(), alphabet)
+    repeated = sorted({letter for letter in letters if letters.count(letter) > 1})
+    if repeated:
+        raise InvalidInput(
+            argument,
+            f"{alphabet!r} names no alphabet and repeats {', '.join(map(repr, repeated))}",
+            f"use one of {list(ALPHABETS)} or a string in which each letter stands once",
+        )
+    if not 2 <= len(letters) <= 250:
+        raise InvalidInput(argument, f"{len(letters)} letters", "use 2 to 250 letters")
+    odd = [letter for letter in letters if not ("!" <= letter <= "~")]
+    if odd:
+        raise InvalidInput(argument, f"the character {odd[0]!r}", "use printable ASCII letters")
+    return letters
+
+
+def alphabet_name(letters: str) -> str:
+    """Give the common name of an alphabet, or the letters where it has none."""
+    return next((name for name, known in ALPHABETS.items() if known == letters), letters)
+
+
+def unknown_symbol(letters: str) -> str:
+    """Give the character that stands for an unknown letter when sequences are written as text."""
+    known = _UNKNOWN_SYMBOLS.get(letters)
+    if known is not None:
+        return known
+    return next(symbol for symbol in "NX?*.#~" + "".join(map(chr, range(33, 127))) if symbol not in letters)
+
+
+def complement(letters: str) -> list[int]:
+    """Give, for each letter of a nucleic-acid alphabet, the code of its complement.
+
+    Raises
+    ------
+    InvalidInput
+        If the alphabet is neither DNA nor RNA.
+    """
+    pairs = {"A": "T", "C": "G", "G": "C", "T": "A"} if "T" in letters else {
+        "A": "U", "C": "G", "G": "C", "U": "A"
+    }
+    if sorted(letters) not in (sorted("ACGT"), sorted("ACGU")):
+        raise InvalidInput(
+            "sequences",
+            f"the alphabet {alphabet_name(letters)!r} has no complement",
+            "use a DNA or RNA sequence set",
+        )
+    return [letters.index(pairs[letter]) for letter in letters]

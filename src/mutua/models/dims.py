@@ -1,0 +1,35 @@
+"""The names of dims, coordinates and variables, each said once.
+
+Every argument, column and axis label of mutua uses these names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SEQUENCE: Final = "sequence"
+POSITION: Final = "position"
+LETTER: Final = "letter"
+TARGET: Final = "target"
+TRACK: Final = "track"
+POSITION_I: Final = "position_i"
+POSITION_J: Final = "position_j"
+KMER_I: Final = "kmer_i"
+KMER_J: Final = "kmer_j"
+DISTANCE: Final = "distance"
+ROW: Final = "row"
+
+CODES: Final = "codes"
+SEQUENCE_ID: Final = "sequence_id"
+PREDICTION: Final = "prediction"
+WEIGHT: Final = "weight"
+LENGTH: Final = "length"
+TRACKS: Final = "tracks"
+
+RECORD: Final = "mutua"
+"""Key under which every element carries its record: kind, schema version, provenance."""
+
+LARGE_DIMS: Final = frozenset({SEQUENCE, ROW})
+"""Dims that never carry an index: an index over 10 million names costs a gigabyte."""
+NAMES: Final = {SEQUENCE: SEQUENCE_ID}
+"""The non-index coordinate that names the entries of a large dim."""

@@ -1,0 +1,97 @@
+"""Kind `PositionMI`: the dependency between every two positions of a sequence set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Optional
+
+import numpy as np
+import pydantic
+import xarray as xr
+
+from mutua.errors import Fault
+from mutua.models.base import Coordinate, Element, coordinate, variable
+from mutua.models.dims import POSITION_I, POSITION_J
+
+MEASURES = (
+    "mi",
+    "jensen_shannon",
+    "inverse_jensen_shannon",
+    "hellinger",
+    "bhattacharyya",
+    "inverse_bhattacharyya",
+)
+CORRECTIONS = ("none", "miller_madow", "shuffle", "apc")
+_PAIR = (POSITION_I, POSITION_J)
+
+
+class PositionMIAttributes(pydantic.BaseModel):
+    """Attributes of a `PositionMI`."""
+
+    k: int = pydantic.Field(ge=1, description="length of the k-mers")
+    alphabet: str = pydantic.Field(description="letters that the k-mers are made of")
+    pseudocount: float = pydantic.Field(ge=0, description="pseudocount, as a multiple of N")
+    n_sequences: int = pydantic.Field(ge=1, description="sequences that were counted")
+    measure: str = pydantic.Field(description="one of " + ", ".join(MEASURES))
+    correction: str = pydantic.Field(description="one of " + ", ".join(CORRECTIONS))
+    n_permutations: int = pydantic.Field(default=0, ge=0, description="permutations of the null")
+    n_tests: int = pydantic.Field(default=0, ge=0, description="pairs that q-values account for")
+
+
+class PositionMI(Element):
+    """Dependency between the k-mers at every two positions, in bits.
+
+    A symmetric square over the k-mer start positions; NaN where two k-mers overlap or where no
+    sequence has both.
+    """
+
+    mi: np.float64 = variable(
+        "mutual information (or the measure that attrs name)", dims=_PAIR, unit="bits", nullable=True
+    )
+    mi_corrected: Optional[np.float64] = variable(
+        "the measure less its bias, as attrs['correction'] says", dims=_PAIR, unit="bits", nullable=True
+    )
+    mi_normalized: Optional[np.float64] = variable(
+        "mutual information divided by the joint entropy", dims=_PAIR, nullable=True
+    )
+    mi_null: Optional[np.float64] = variable(
+        "mean over permutations", dims=_PAIR, unit="bits", nullable=True
+    )
+    p_value: Optional[np.float64] = variable(
+        "p-value of the pair by permutation", dims=_PAIR, nullable=True, ge=0, le=1
+    )
+    q_value: Optional[np.float64] = variable(
+        "false discovery rate (Benjamini-Hochberg)", dims=_PAIR, nullable=True, ge=0, le=1
+    )
+    p_familywise: Optional[np.float64] = variable(
+        "family-wise p-value (maximum over all pairs)", dims=_PAIR, nullable=True, ge=0, le=1
+    )
+    n_pair: Optional[np.float64] = variable(
+        "sequences (or their weight) in which both k-mers are known", dims=_PAIR, nullable=True, ge=0
+    )
+    position_i: Coordinate[np.int64] = coordinate(
+        "position of the first k-mer", dims=(POSITION_I,), unique=True
+    )
+    position_j: Coordinate[np.int64] = coordinate(
+        "position of the second k-mer", dims=(POSITION_J,), unique=True
+    )
+
+    class Config:
+        """Options of the pandera model."""
+
+        attrs = PositionMIAttributes
+
+    @classmethod
+    def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
+        """Yield a fault where the element is not a square."""
+        sizes = element.sizes.get(POSITION_I), element.sizes.get(POSITION_J)
+        if sizes[0] != sizes[1]:
+            yield Fault("dims", f"{sizes[0]} x {sizes[1]} is no square", "use the same positions")
+
+    @classmethod
+    def faults(cls, element: xr.Dataset) -> Iterator[Fault]:
+        """Yield a fault where the matrix is not symmetric."""
+        if "mi" in element:
+            mi = element["mi"].values
+            if not np.array_equal(mi, mi.T, equal_nan=True):
+                yield Fault("variable 'mi'", "is not symmetric", "use (mi + mi.T) / 2")
