@@ -1,0 +1,316 @@
+"""Where a store lies: a local folder, a zip file, or any fsspec URL, behind one small face.
+
+Only what the store's promise rests on: replace one small file at once, keep other writers out,
+and give zarr a place for the elements. Everything else is zarr's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import socket
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import fsspec
+import zarr.storage
+from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+from filelock import FileLock, Timeout
+from zarr.abc.store import Store as ZarrStore
+
+from mutua.errors import InvalidInput, NotAStore, StoreLocked, StoreUnwritable
+
+__all__ = ["Backend", "open_backend", "unwritable"]
+
+ROOT = "zarr.json"
+LOCK = ".mutua-lock"
+HOLDER = ".mutua-writer.json"
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Backend(Protocol):
+    """The storage operations of a store."""
+
+    url: str
+    read_only: bool
+
+    def read(self, key: str) -> bytes | None:
+        """Give the content of a file, or None where there is none."""
+
+    def replace(self, key: str, content: bytes) -> None:
+        """Replace a file at once: a reader sees the old content or the new one."""
+
+    def sync(self, path: str) -> None:
+        """Make all files below `path` durable."""
+
+    def groups(self) -> list[str]:
+        """List the names of the folders in the store."""
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is there yet."""
+
+    def remove(self, path: str) -> None:
+        """Remove a folder with all it holds; nothing happens where there is none."""
+
+    def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
+        """Give a zarr store whose root is the element at `path`."""
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other writers out while the context lasts."""
+
+
+@contextlib.contextmanager
+def unwritable(url: str) -> Iterator[None]:
+    """Say in our words that storage is full or read-only."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StoreUnwritable) or error.errno not in _UNWRITABLE:
+            raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what, remedy = "the storage is full", "free some space or call vacuum()"
+        else:
+            what, remedy = "the storage cannot be written", "check its permissions"
+        raise StoreUnwritable(
+            f"{url}: {what} ({error.strerror or error}); what was stored before is unchanged. "
+            f"{remedy[0].upper()}{remedy[1:]} and write again."
+        ) from error
+
+
+def _holder() -> bytes:
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
+
+
+def _locked(url: str, holder: bytes | None, remedy: str) -> StoreLocked:
+    who = "another process"
+    if holder:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            seen = json.loads(holder)
+            who = f"process {seen['pid']} on {seen['host']}"
+    return StoreLocked(f"{url}: {who} is writing to it. {remedy}")
+
+
+class LocalBackend:
+    """A store in a local folder."""
+
+    read_only = False
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = str(root)
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            return (self.root / key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def replace(self, key: str, content: bytes) -> None:
+        target = self.root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+    def sync(self, path: str) -> None:
+        for folder, _, files in os.walk(self.root / path):
+            for name in files:
+                handle = os.open(os.path.join(folder, name), os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+            _sync_folder(Path(folder))
+        _sync_folder(self.root)
+
+    def groups(self) -> list[str]:
+        return sorted(entry.name for entry in self.root.iterdir() if entry.is_dir())
+
+    def is_empty(self) -> bool:
+        ours = {LOCK, HOLDER}
+        return not self.root.exists() or (
+            self.root.is_dir() and all(entry.name in ours for entry in self.root.iterdir())
+        )
+
+    def remove(self, path: str) -> None:
+        target = self.root / path
+        if target.is_dir():
+            shutil.rmtree(target)
+
+    def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
+        return zarr.storage.LocalStore(self.root / path, read_only=read_only)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        guard = FileLock(self.root / LOCK)  # released by the system when the process dies
+        try:
+            guard.acquire(timeout=0)
+        except Timeout:
+            remedy = "Wait until it has finished, then write again."
+            raise _locked(self.url, self.read(HOLDER), remedy) from None
+        try:
+            (self.root / HOLDER).write_bytes(_holder())
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                (self.root / HOLDER).unlink(missing_ok=True)
+            guard.release()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class RemoteBackend:
+    """A store at an fsspec URL; putting one object is what replaces the root at once there."""
+
+    read_only = False
+
+    def __init__(self, url: str, storage_options: dict[str, Any] | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.options = storage_options or {}
+        self.fs, self.root = fsspec.core.url_to_fs(self.url, **self.options)
+
+    def _at(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            content: bytes = self.fs.cat_file(self._at(key))
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+        return content
+
+    def replace(self, key: str, content: bytes) -> None:
+        self.fs.pipe_file(self._at(key), content)
+
+    def sync(self, path: str) -> None:
+        """Do nothing: an object store has an object once it has accepted it."""
+
+    def groups(self) -> list[str]:
+        self.fs.invalidate_cache()
+        entries = self.fs.ls(self.root, detail=True)
+        return sorted(
+            entry["name"].rstrip("/").rpartition("/")[2]
+            for entry in entries
+            if entry["type"] == "directory"
+        )
+
+    def is_empty(self) -> bool:
+        self.fs.invalidate_cache()
+        try:
+            names = self.fs.ls(self.root, detail=False)
+        except FileNotFoundError:
+            return True
+        return all(name.rpartition("/")[2] in (LOCK, HOLDER) for name in names)
+
+    def remove(self, path: str) -> None:
+        if self.fs.exists(self._at(path)):
+            self.fs.rm(self._at(path), recursive=True)
+
+    def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
+        store = zarr.storage.FsspecStore.from_url(
+            f"{self.url}/{path}", storage_options=self.options, read_only=read_only
+        )
+        return store
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        holder = self.read(LOCK)
+        if holder:
+            remedy = f"If that process is gone, remove {self.url}/{LOCK}; otherwise wait for it."
+            raise _locked(self.url, holder, remedy)
+        self.fs.makedirs(self.root, exist_ok=True)
+        self.fs.pipe_file(self._at(LOCK), _holder())
+        try:
+            yield
+        finally:
+            self.fs.rm_file(self._at(LOCK))
+
+
+class ZipBackend(RemoteBackend):
+    """A store in a zip file, for reading; zipped with its folder or without."""
+
+    read_only = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"zip://::{path}")
+        self.url = str(path)
+        found = [name for name in self.fs.find("") if name.split("/")[-1] == ROOT]
+        shallowest = min(found, key=lambda name: name.count("/"), default=ROOT)
+        self.root = shallowest[: -len(ROOT)].rstrip("/")
+
+    def _at(self, key: str) -> str:
+        return f"{self.root}/{key}".lstrip("/")
+
+    def is_empty(self) -> bool:
+        return False
+
+    def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
+        if not read_only:
+            raise self._refusal()
+        inner = AsyncFileSystemWrapper(self.fs, asynchronous=True)
+        return zarr.storage.FsspecStore(inner, path=self._at(path), read_only=True)
+
+    def _refusal(self) -> StoreUnwritable:
+        return StoreUnwritable(
+            f"{self.url}: a zip file is read only. Copy the analysis into a folder with "
+            f"mutua.open(...).write('folder.zarr') and work there."
+        )
+
+    def replace(self, key: str, content: bytes) -> None:
+        raise self._refusal()
+
+    def remove(self, path: str) -> None:
+        raise self._refusal()
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        raise self._refusal()
+
+
+def open_backend(
+    location: str | os.PathLike[str], storage_options: dict[str, Any] | None = None
+) -> Backend:
+    """Give the backend for a path or URL; nothing is created or read yet.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither a path nor a URL that fsspec knows.
+    NotAStore
+        If it is a file that is no zip file.
+    """
+    if not isinstance(location, str | os.PathLike):
+        raise InvalidInput("path", f"a {type(location).__name__}", "use a path or an fsspec URL")
+    text = os.fspath(location)
+    if "://" in text and not text.startswith(("file://", "local://")):
+        try:
+            return RemoteBackend(text, storage_options)
+        except (ValueError, ImportError) as error:
+            raise InvalidInput("path", f"{text!r}: {error}", "use a URL that fsspec knows") from error
+    path = Path(text.removeprefix("file://").removeprefix("local://")).expanduser()
+    if path.is_file():
+        if not zipfile.is_zipfile(path):
+            raise NotAStore(
+                f"{path} is a file, not a mutua store. Give the folder that Analysis.write made."
+            )
+        return ZipBackend(path)
+    return LocalBackend(path)
