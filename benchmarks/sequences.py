@@ -18,7 +18,7 @@ import numpy as np
 
 from mutua.io._records import read_fasta_records, write_fasta_records
 from mutua.kernels.letters import decode, encode, letter_table, one_hot
-from mutua.kernels.shuffle import kmer_preserving_shuffle, random_codes
+from mutua.kernels.random_sequences import kmer_preserving_shuffle, random_codes
 
 N_RECORDS, RECORD_LENGTH = 1_000_000, 200
 N_SHUFFLED, SHUFFLED_LENGTH = 10_000, 1000

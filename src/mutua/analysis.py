@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import html
-import json
 import os
-import re
-import warnings
+import threading
 import weakref
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import anndata
 import pandas as pd
 import xarray as xr
 
-from mutua.errors import ElementNotFound, InvalidElement, InvalidInput, NotAStore, StoreUnwritable
-from mutua.io.store import Entry, Index, Store
+from mutua._listing import Row, as_html, as_text, kind_of, row_of
+from mutua._steps import steps_table
+from mutua._unsaved import Loaded, warn_unsaved
+from mutua.errors import (
+    ElementNotFound,
+    Fault,
+    InvalidElement,
+    InvalidInput,
+    NotAStore,
+    StoreUnwritable,
+)
+from mutua.io.index import Entry, Index, check_case, check_name, check_new_name
+from mutua.io.store import Item, Store
 from mutua.models import provenance
-from mutua.models.base import KINDS
+from mutua.models.base import KINDS, find_faults
 
 __all__ = ["Analysis", "open"]
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-
-Item = xr.Dataset | anndata.AnnData
 
 
 class Analysis(MutableMapping[str, Any]):
@@ -60,12 +64,12 @@ class Analysis(MutableMapping[str, Any]):
         self._store: Store | None = None
         self._index = Index()
         self._read_only = False
-        self._loaded: dict[str, tuple[anndata.AnnData, str]] = {}
+        self._loaded: dict[str, Loaded] = {}
+        self._turn = threading.RLock()
         if elements is not None:
             if not isinstance(elements, Mapping):
-                raise InvalidInput(
-                    "elements", f"a {type(elements).__name__}", "pass a mapping of names to elements"
-                )
+                found = f"a {type(elements).__name__}"
+                raise InvalidInput("elements", found, "pass a mapping of names to elements")
             self.update(elements)
 
     @classmethod
@@ -75,7 +79,7 @@ class Analysis(MutableMapping[str, Any]):
         analysis._index = store.index()
         analysis._read_only = read_only or store.backend.read_only
         # The callback must not hold the analysis, or it would never be collected.
-        weakref.finalize(analysis, _warn_unsaved, analysis._loaded, store.url)
+        weakref.finalize(analysis, warn_unsaved, analysis._loaded, store.url)
         return analysis
 
     # -- the mapping ---------------------------------------------------------------------------
@@ -100,21 +104,28 @@ class Analysis(MutableMapping[str, Any]):
             With the names there are.
         """
         if self._store is None:
-            if name not in self._items:
+            if name not in self:
                 raise self._not_found(name)
             return self._items[name]
         entry = self._entry(name)
         if entry.kind != "AnnData" or lazy:
             return self._store.read(name, entry, lazy=lazy)
-        if name not in self._loaded:
-            adata = self._store.read(name, entry)
-            self._loaded[name] = adata, provenance.anndata_digest(adata)["value"]
-        return self._loaded[name][0]
+        with self._turn:
+            known = self._loaded.get(name)
+            if known is not None and known.path != entry.path:  # another process replaced it
+                warn_unsaved({name: self._loaded.pop(name)}, self._store.url)
+                known = None
+            return known.adata if known else self._cache(name, self._store.read(name, entry))
+
+    def _cache(self, name: str, adata: anndata.AnnData) -> anndata.AnnData:
+        digest = provenance.digest_of(adata, fresh=True)["value"]
+        self._loaded[name] = Loaded(self._index.elements[name].path, adata, digest)
+        return adata
 
     def __setitem__(self, name: str, element: Item) -> None:
         self.update({name: element})
 
-    def update(self, *args: Any, **kwargs: Item) -> None:  # type: ignore[override]
+    def update(self, *args: Any, **kwargs: Item) -> None:
         """Add or replace several elements, in a store by one commit."""
         new: dict[str, Item] = dict(*args, **kwargs)
         for name, element in new.items():
@@ -127,26 +138,37 @@ class Analysis(MutableMapping[str, Any]):
 
         def change(index: Index) -> None:
             for name, element in new.items():
-                _check_case(name, [n for n in index.elements if n != name])
+                check_case(name, list(index.elements))
                 store.stage(index, name, element)
 
-        self._index = store.commit(change)
-        for name in new:
-            self._loaded.pop(name, None)
+        if new:
+            self._commit(store, change)
+        for name, element in new.items():
+            self._saved(name, element)
+
+    def _commit(self, store: Store, change: Callable[[Index], None]) -> None:
+        with self._turn:
+            self._index = store.commit(change)
+
+    def _saved(self, name: str, element: Item) -> None:
+        """Go on watching an AnnData that was assigned back; let go of one that was replaced."""
+        with self._turn:
+            known = self._loaded.pop(name, None)
+            if known is not None and known.adata is element and name in self:
+                self._cache(name, known.adata)
 
     def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise self._not_found(name)
         if self._store is None:
-            if name not in self._items:
-                raise self._not_found(name)
             del self._items[name]
             return
-        self._entry(name)
         self._writable()
 
         def change(index: Index) -> None:
             index.elements.pop(name, None)
 
-        self._index = self._store.commit(change)
+        self._commit(self._store, change)
         self._loaded.pop(name, None)
 
     def rename(self, old: str, new: str) -> None:
@@ -159,21 +181,19 @@ class Analysis(MutableMapping[str, Any]):
         """
         if old not in self:
             raise self._not_found(old)
-        _check_name(new, [name for name in self if name != old])
-        if new in self and new != old:
-            raise InvalidInput("new", f"{new!r} is taken", "delete that element first")
         if self._store is None:
+            check_new_name(old, new, self._items)
             self._items = {new if n == old else n: item for n, item in self._items.items()}
             return
         self._writable()
 
         def change(index: Index) -> None:
-            entry = index.elements.pop(old, None)
-            if entry is None:
+            if old not in index.elements:
                 raise self._not_found(old)
-            index.elements[new] = entry
+            check_new_name(old, new, index.elements)
+            index.elements = {new if n == old else n: e for n, e in index.elements.items()}
 
-        self._index = self._store.commit(change)
+        self._commit(self._store, change)
         if old in self._loaded:
             self._loaded[new] = self._loaded.pop(old)
 
@@ -184,7 +204,8 @@ class Analysis(MutableMapping[str, Any]):
         return len(self._items if self._store is None else self._index.elements)
 
     def __contains__(self, name: object) -> bool:
-        return name in (self._items if self._store is None else self._index.elements)
+        names = self._items if self._store is None else self._index.elements
+        return isinstance(name, str) and name in names
 
     # -- the store -----------------------------------------------------------------------------
 
@@ -236,20 +257,33 @@ class Analysis(MutableMapping[str, Any]):
             If another process is writing; if the storage is full or read-only.
         """
         store = Store.at(path, storage_options)
+        taken = InvalidInput(
+            "path",
+            f"a store is at {store.url}",
+            "use overwrite=True to replace it, or mutua.open(path) to add to it",
+        )
         if store.exists() and not overwrite:
-            raise InvalidInput(
-                "path",
-                f"a store is at {store.url}",
-                "use overwrite=True to replace it, or mutua.open(path) to add to it",
-            )
-        elements = {name: self[name] for name in self}
+            raise taken
 
         def change(index: Index) -> None:
+            if index.generation > 1 and not overwrite:  # made since by another process
+                raise taken
             index.elements.clear()
-            for name, element in elements.items():
-                store.stage(index, name, element)
+            for name in self:
+                store.stage(index, name, self._current(name))
 
-        store.commit(change)
+        with self._turn:
+            index = store.commit(change, create=True)
+            if self._store is not None and self._store.url == store.url:
+                self._index = index
+                for name, known in list(self._loaded.items()):
+                    self._saved(name, known.adata)
+
+    def _current(self, name: str) -> Item:
+        """Give an element without keeping an AnnData that is not in memory yet."""
+        if self._store is None or name in self._loaded:
+            return self.read(name)
+        return self._store.read(name, self._entry(name))
 
     def vacuum(self) -> list[str]:
         """Remove what no index names (replaced, deleted or half-written); give what was removed.
@@ -277,18 +311,20 @@ class Analysis(MutableMapping[str, Any]):
         """
         if self._store is not None:
             faults = list(self._store.faults(deep=deep))
-            if faults:
-                raise InvalidElement("Analysis", faults, self._store.url)
-            return
-        for name, item in self._items.items():
-            kind = _kind(item)
-            if kind in KINDS:
-                KINDS[kind].check(item, deep=deep, where=f"element {name!r}")
+        else:
+            faults = [
+                Fault(f"element {name!r}, {fault.location}", fault.found, fault.remedy)
+                for name, item in self._items.items()
+                if (kind := kind_of(item)) in KINDS
+                for fault in find_faults(KINDS[kind], item, deep=deep)
+            ]
+        if faults:
+            raise InvalidElement("Analysis", faults, self.url or "")
 
     def close(self) -> None:
         """Let go of the cached AnnData, with a warning for each with unsaved changes."""
         if self._store is not None:
-            _warn_unsaved(self._loaded, self._store.url)
+            warn_unsaved(self._loaded, self._store.url)
             self._loaded.clear()
 
     def __enter__(self) -> Analysis:
@@ -302,10 +338,11 @@ class Analysis(MutableMapping[str, Any]):
     def _chain(self, name: str) -> list[dict[str, Any]]:
         if self._store is None:
             return provenance.chain(self[name])
-        if name in self._loaded:
-            return provenance.chain(self._loaded[name][0])
-        record = self._store.record(name, self._entry(name))
-        return [] if record is None else list(record["steps"])
+        entry = self._entry(name)
+        known = self._loaded.get(name)
+        if known is not None and known.path == entry.path:
+            return provenance.chain(known.adata)
+        return list(self._store.record(name, entry)["steps"])
 
     def lineage(self, name: str) -> pd.DataFrame:
         """Give the chain of calls that made an element, first to last.
@@ -315,22 +352,13 @@ class Analysis(MutableMapping[str, Any]):
         pandas.DataFrame
             A row a step: ``step``, ``function``, ``arguments`` (as JSON), ``seed``, ``inputs``
             (``argument=step``), ``versions``.
+
+        Raises
+        ------
+        ElementNotFound
+            If there is no such element.
         """
-        rows = [
-            {
-                "step": step["id"],
-                "function": step["function"],
-                "arguments": json.dumps(step["arguments"]),
-                "seed": step.get("seed"),
-                "inputs": ", ".join(f"{i['argument']}={i['step']}" for i in step["inputs"]),
-                "versions": ", ".join(f"{k} {v}" for k, v in step["versions"].items()),
-            }
-            for step in self._chain(name)
-        ]
-        columns = ["step", "function", "arguments", "seed", "inputs", "versions"]
-        frame = pd.DataFrame(rows, columns=columns)
-        frame["seed"] = frame["seed"].astype("Int64")
-        return frame
+        return steps_table(self._chain(name))
 
     def history(self) -> pd.DataFrame:
         """Give all the steps behind all elements, each once, with the elements that it made.
@@ -340,18 +368,17 @@ class Analysis(MutableMapping[str, Any]):
         pandas.DataFrame
             The columns of `lineage` and ``elements`` and ``written`` (UTC, in a store).
         """
-        seen: dict[str, pd.Series] = {}
-        makers: dict[str, list[str]] = {}
+        steps: dict[str, dict[str, Any]] = {}
+        made: dict[str, list[str]] = {}
         for name in self:
-            frame = self.lineage(name)
-            for _, row in frame.iterrows():
-                seen.setdefault(row["step"], row)
-            if len(frame):
-                makers.setdefault(frame["step"].iloc[-1], []).append(name)
-        columns = ["step", "function", "arguments", "seed", "inputs", "versions"]
-        table = pd.DataFrame(list(seen.values()), columns=columns).reset_index(drop=True)
-        table["elements"] = [", ".join(makers.get(step, [])) for step in table["step"]]
-        table["written"] = [self._written(makers.get(step, [])) for step in table["step"]]
+            chain = self._chain(name)
+            for step in chain:
+                steps.setdefault(step["id"], step)
+            if chain:
+                made.setdefault(chain[-1]["id"], []).append(name)
+        table = steps_table(list(steps.values()))
+        table["elements"] = [", ".join(made.get(step, [])) for step in steps]
+        table["written"] = [self._written(made.get(step, [])) for step in steps]
         return table
 
     def _written(self, names: list[str]) -> str:
@@ -362,7 +389,7 @@ class Analysis(MutableMapping[str, Any]):
     # -- checks --------------------------------------------------------------------------------
 
     def _check(self, name: str, element: Item, *, others: list[str]) -> None:
-        _check_name(name, others)
+        check_name(name, others)
         if isinstance(element, anndata.AnnData):
             return
         if not isinstance(element, xr.Dataset):
@@ -372,7 +399,7 @@ class Analysis(MutableMapping[str, Any]):
                 f"a {type(element).__name__}",
                 f"assign an AnnData or an element made by mutua.<Kind>.build (kinds: {kinds})",
             )
-        kind = _kind(element)
+        kind = kind_of(element)
         if kind not in KINDS:
             raise InvalidInput(
                 f"analysis[{name!r}]",
@@ -400,39 +427,19 @@ class Analysis(MutableMapping[str, Any]):
 
     # -- display -------------------------------------------------------------------------------
 
-    def _rows(self) -> list[tuple[str, str, str, str, str]]:
-        rows = []
-        for name in self:
-            if self._store is None:
-                item = self._items[name]
-                sizes = _sizes(item)
-                size, chunks = int(getattr(item, "nbytes", 0) or item.__sizeof__()), _chunking(item)
-                kind = _kind(item)
-            else:
-                entry = self._index.elements[name]
-                kind, sizes, size = entry.kind, entry.sizes, entry.nbytes
-                chunks = f"{_bytes(entry.stored_bytes)} stored"
-            shape = " x ".join(f"{dim} {count:,}" for dim, count in sizes.items())
-            rows.append((name, str(kind), shape, _bytes(size), chunks))
-        return rows
+    def _rows(self) -> list[Row]:
+        if self._store is None:
+            return [row_of(name, item) for name, item in self._items.items()]
+        return [
+            Row(name, entry.kind, entry.sizes, entry.nbytes, entry.chunks, entry.stored_bytes)
+            for name, entry in self._index.elements.items()
+        ]
 
     def __repr__(self) -> str:
-        place = "in memory" if self._store is None else self._store.url
-        head = f"<mutua.Analysis {place}: {len(self)} elements>"
-        rows = self._rows()
-        widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                 for row in rows]
-        return "\n".join([head, *(f"  {line}" for line in lines)])
+        return as_text(self.url, self._rows())
 
     def _repr_html_(self) -> str:
-        place = "in memory" if self._store is None else html.escape(self._store.url)
-        header = "".join(f"<th>{t}</th>" for t in ("name", "kind", "sizes", "bytes", "chunks"))
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
-        )
-        return f"<div><b>mutua.Analysis</b> {place}<table><tr>{header}</tr>{body}</table></div>"
+        return as_html(self.url, self._rows())
 
 
 def open(
@@ -471,59 +478,3 @@ def open(
     if mode not in ("r", "r+"):
         raise InvalidInput("mode", f"{mode!r}", "use 'r' or 'r+'")
     return Analysis._opened(Store.at(path, storage_options), read_only=mode == "r")
-
-
-def _check_name(name: object, others: list[str]) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidInput(
-            "name",
-            f"{name!r}",
-            "use letters, digits, '_' and '-' (at most 128, a letter or digit first)",
-        )
-    _check_case(name, others)
-
-
-def _check_case(name: str, others: list[str]) -> None:
-    twin = next((o for o in others if isinstance(o, str) and o.lower() == name.lower()), None)
-    if twin is not None and twin != name:
-        raise InvalidInput(
-            "name", f"{name!r} and {twin!r} differ in case only", "choose another name"
-        )
-
-
-def _kind(item: Item) -> str | None:
-    if isinstance(item, anndata.AnnData):
-        return "AnnData"
-    record = provenance.read_record(item)
-    return None if record is None else record["kind"]
-
-
-def _sizes(item: Item) -> dict[str, int]:
-    if isinstance(item, anndata.AnnData):
-        return {"obs": item.n_obs, "var": item.n_vars}
-    return {str(dim): size for dim, size in item.sizes.items()}
-
-
-def _chunking(item: Item) -> str:
-    if isinstance(item, xr.Dataset) and item.chunks:
-        return ", ".join(f"{dim} {max(sizes):,}" for dim, sizes in item.chunks.items())
-    return ""
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def _warn_unsaved(loaded: dict[str, tuple[anndata.AnnData, str]], url: str) -> None:
-    for name, (adata, digest) in list(loaded.items()):
-        if provenance.anndata_digest(adata)["value"] != digest:
-            warnings.warn(
-                f"{name!r} of {url} was changed in memory and not saved. Assign it back to keep "
-                f"the changes: analysis[{name!r}] = adata.",
-                UserWarning,
-                stacklevel=3,
-            )

@@ -1,5 +1,3 @@
-from itertools import chain
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +5,6 @@ from hypothesis import strategies as st
 
 from mutua.errors import InvalidInput
 from mutua.kernels import letters
-from mutua.settings import settings as mutua_settings
 from tests.reference import sequences as reference
 
 
@@ -184,11 +181,3 @@ def test_check_codes_refuses():
     for codes in (np.zeros(3, np.uint8), np.zeros((2, 3), np.int64)):
         with pytest.raises(InvalidInput, match=r"sequences.*uint8"):
             letters.check_codes(codes, "sequences")
-
-
-def test_over_rows_covers_every_row_once_in_order(monkeypatch):
-    for threads in (1, 2):
-        monkeypatch.setattr(mutua_settings, "threads", threads)
-        for n_rows in (0, 1, 15, 16, 1000):
-            ranges = letters.over_rows(lambda start, stop: list(range(start, stop)), n_rows)
-            assert list(chain.from_iterable(ranges)) == list(range(n_rows))

@@ -1,76 +1,35 @@
-"""Bundled data as plain arrays; `SOURCES.md` beside this file says where each comes from."""
+"""Bundled data as labelled elements; `SOURCES.md` beside this file says where each comes from."""
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
-from mutua.io.structures import align_to_columns, read_residue_distances
-from mutua.models.alphabets import ALPHABETS, UNKNOWN
+from mutua.io.contacts import read_contacts
+from mutua.io.sequences import read_fasta
+from mutua.kernels.letters import decode, encode, letter_table
+from mutua.models import ContactMap, Dataset, SequenceSet
+from mutua.models.alphabets import ALPHABETS
+from mutua.models.build import assemble
+from mutua.models.dims import CODES, POSITION, PREDICTION, SEQUENCE, SEQUENCE_ID, TARGET
 
-__all__ = [
-    "RHOMBOID_CHAIN",
-    "RHOMBOID_REFERENCE",
-    "GB1Variants",
-    "RhomboidAlignment",
-    "load_gb1",
-    "load_rhomboid",
-    "load_rhomboid_distances",
-    "rhomboid_structure_path",
-]
+__all__ = ["contacts", "gb1", "rhomboid", "rhomboid_structure_path"]
 
 DATA = Path(__file__).resolve().parent / "data"
+PROTEIN = ALPHABETS["protein"]
 
 RHOMBOID_REFERENCE = "GLPG_ECOLI"
 """Name of the aligned sequence that is the protein of the structure."""
 RHOMBOID_CHAIN = "A"
 """The chain of the structure, the only one in the bundled file."""
+GB1_FIRST_RESIDUE = 2
+"""Number of the first residue of the variants in protein GB1; residue 1 was not varied."""
 
 
-class GB1Variants(NamedTuple):
-    """What `load_gb1` gives.
-
-    Attributes
-    ----------
-    codes
-        uint8 (variant, position), 530,737 x 55: index into ``ACDEFGHIKLMNPQRSTVWY``.
-    fitness
-        float32 (variant,): log2 of the enrichment by selection, relative to the wild type's (0).
-    input_count
-        int64 (variant,): reads before selection, at least 10.
-    selected_count
-        int64 (variant,): reads after selection.
-    wild_type
-        The 55 letters of the wild type, which itself is none of the variants.
-    """
-
-    codes: NDArray[np.uint8]
-    fitness: NDArray[np.float32]
-    input_count: NDArray[np.int64]
-    selected_count: NDArray[np.int64]
-    wild_type: str
-
-
-class RhomboidAlignment(NamedTuple):
-    """What `load_rhomboid` gives.
-
-    Attributes
-    ----------
-    codes
-        uint8 (sequence, column), 2,767 x 135: index into ``ACDEFGHIKLMNPQRSTVWY``; 254 for a gap.
-    ids
-        UniProt entry names (sequence,).
-    """
-
-    codes: NDArray[np.uint8]
-    ids: NDArray[np.str_]
-
-
-def load_gb1() -> GB1Variants:
+def gb1() -> Dataset[SequenceSet]:
     """Give the fitness of nearly all double mutants of the IgG-binding domain of protein G (GB1).
 
     530,737 variants of 55 residues, each with two amino acids that differ from the wild type's,
@@ -80,8 +39,11 @@ def load_gb1() -> GB1Variants:
 
     Returns
     -------
-    GB1Variants
-        Codes, fitness, read counts and the wild type.
+    SequenceSet
+        ``codes`` uint8 (sequence, position), 530,737 x 55; ``prediction`` float32
+        (sequence, target), the one target being ``fitness``; ``input_count`` and
+        ``selected_count`` int64 (sequence,), the reads before (at least 10) and after selection;
+        ``position``, the residue numbers 2 to 56; attribute ``wild_type``, its 55 letters.
 
     References
     ----------
@@ -90,11 +52,13 @@ def load_gb1() -> GB1Variants:
 
     Examples
     --------
-    >>> variants = load_gb1()
-    >>> variants.codes.shape, variants.wild_type[:10]
-    ((530737, 55), 'QYKLILNGKT')
-    >>> bool(variants.fitness.mean() < 0), round(float(variants.fitness.max()), 2)
-    (True, 3.6)
+    >>> import mutua as mt
+    >>> variants = mt.datasets.gb1()
+    >>> dict(variants.sizes)
+    {'sequence': 530737, 'position': 55, 'target': 1}
+    >>> fittest = mt.pp.select(variants, target="fitness", top=3)
+    >>> fittest["prediction"].values.ravel().round(2).tolist()
+    [2.99, 3.6, 3.07]
     """
     with np.load(DATA / "gb1.npz") as stored:
         wild_type = "".join(stored["wild_type"])
@@ -106,26 +70,43 @@ def load_gb1() -> GB1Variants:
     input_count = counts_before[pair, first, second]
     selected_count = counts_after[pair, first, second]
 
+    codes = np.tile(encode(wild_type.encode("ascii"), letter_table(PROTEIN)), (len(pair), 1))
     position_1, position_2 = np.triu_indices(len(wild_type), 1)
-    codes = np.tile(_encode([wild_type])[0], (len(pair), 1))
     variant = np.arange(len(pair))
     codes[variant, position_1[pair]] = first
     codes[variant, position_2[pair]] = second
     enrichment = np.log2((selected_count + 1) / (input_count + 1))
     fitness = (enrichment - wild_type_enrichment).astype(np.float32)
-    return GB1Variants(codes, fitness, input_count, selected_count, wild_type)
+
+    residue = np.arange(GB1_FIRST_RESIDUE, GB1_FIRST_RESIDUE + len(wild_type), dtype=np.int64)
+    measured = {"long_name": "log2 enrichment by selection, relative to the wild type"}
+    element = xr.Dataset(
+        {
+            CODES: ((SEQUENCE, POSITION), codes),
+            PREDICTION: ((SEQUENCE, TARGET), fitness[:, None], measured),
+            "input_count": (SEQUENCE, input_count, {"long_name": "reads before selection"}),
+            "selected_count": (SEQUENCE, selected_count, {"long_name": "reads after selection"}),
+        },
+        coords={
+            POSITION: (POSITION, residue, {"long_name": "residue of GB1"}),
+            TARGET: (TARGET, ["fitness"]),
+        },
+        attrs={"alphabet": PROTEIN, "wild_type": wild_type},
+    )
+    return assemble(SequenceSet, element, {}, function="datasets.gb1")
 
 
-def load_rhomboid() -> RhomboidAlignment:
+def rhomboid() -> Dataset[SequenceSet]:
     """Give an alignment of rhomboid proteases, 2,767 sequences x 135 columns.
 
-    The first sequence, `RHOMBOID_REFERENCE`, is GlpG of *Escherichia coli*, the protein of the
-    bundled structure; every column holds one of its residues.
+    The first sequence, GLPG_ECOLI, is GlpG of *Escherichia coli*, the protein of the bundled
+    structure (`contacts`); every column holds one of its residues.
 
     Returns
     -------
-    RhomboidAlignment
-        Codes with 254 for gaps, and the names of the sequences.
+    SequenceSet
+        ``codes`` uint8 (sequence, position) with 254, the unknown letter, for gaps; ``sequence_id``,
+        the UniProt entry names.
 
     References
     ----------
@@ -134,12 +115,16 @@ def load_rhomboid() -> RhomboidAlignment:
 
     Examples
     --------
-    >>> alignment = load_rhomboid()
-    >>> alignment.codes.shape, str(alignment.ids[0])
-    ((2767, 135), 'GLPG_ECOLI')
+    >>> import mutua as mt
+    >>> alignment = mt.datasets.rhomboid()
+    >>> dict(alignment.sizes), str(alignment["sequence_id"].values[0])
+    ({'sequence': 2767, 'position': 135}, 'GLPG_ECOLI')
+    >>> weighted = mt.pp.sequence_weights(alignment, identity=0.8)
+    >>> round(float(weighted["weight"].sum()))
+    1792
     """
-    ids, sequences = _read_alignment()
-    return RhomboidAlignment(_encode(sequences), np.array(ids, dtype=np.str_))
+    found = read_fasta(DATA / "rhomboid.fasta.gz", alphabet="protein")
+    return assemble(SequenceSet, found, {}, function="datasets.rhomboid")
 
 
 def rhomboid_structure_path() -> Path:
@@ -148,7 +133,7 @@ def rhomboid_structure_path() -> Path:
     Returns
     -------
     pathlib.Path
-        A file that `mutua.io` and other programs can read.
+        A file that `mutua.read_contacts` and other programs can read.
 
     References
     ----------
@@ -163,48 +148,49 @@ def rhomboid_structure_path() -> Path:
     return DATA / "rhomboid_2nrf_a.pdb.gz"
 
 
-def load_rhomboid_distances(*, atom: Literal["CA", "CB", "heavy"] = "CB") -> NDArray[np.float32]:
-    """Give the distances in the structure between the columns of the rhomboid alignment.
+def contacts(*, atom: str = "CB") -> Dataset[ContactMap]:
+    """Give the distances in the structure of GlpG between the columns of the rhomboid alignment.
 
     Parameters
     ----------
     atom
-        Between which atoms, as in `mutua.io.structures.read_residue_distances`.
+        ``"CA"``, ``"CB"`` (the alpha carbon in glycine), or ``"heavy"`` for the smallest distance
+        between heavy atoms.
 
     Returns
     -------
-    numpy.ndarray
-        float32 (column, column), Å.
+    ContactMap
+        ``distance`` float32 (position_i, position_j), 135 x 135, angstrom; positions are the
+        columns of `rhomboid`, ``residue_number`` the numbers in PDB entry 2NRF.
+
+    Raises
+    ------
+    InvalidInput
+        For any other `atom`.
+
+    References
+    ----------
+    Wu Z. et al., Structural analysis of a rhomboid family intramembrane protease reveals a gating
+    mechanism for substrate entry. Nature Structural & Molecular Biology 13, 1084-1091 (2006).
 
     Examples
     --------
-    >>> distance = load_rhomboid_distances()
+    >>> import numpy as np
+    >>> import mutua as mt
+    >>> distance = mt.datasets.contacts()["distance"].values
     >>> distance.shape, round(float((distance[np.triu_indices(135, 4)] < 8).mean()), 3)
     ((135, 135), 0.035)
     """
-    structure = read_residue_distances(rhomboid_structure_path(), chain=RHOMBOID_CHAIN, atom=atom)
-    ids, sequences = _read_alignment()
-    residue = align_to_columns(structure.sequence, sequences[ids.index(RHOMBOID_REFERENCE)])
-    distance = structure.distance[np.ix_(residue, residue)]
-    distance[residue < 0, :] = np.nan
-    distance[:, residue < 0] = np.nan
-    return distance
-
-
-def _read_alignment() -> tuple[list[str], list[str]]:
-    """Give the names and the aligned sequences of the rhomboid alignment."""
-    with gzip.open(DATA / "rhomboid.fasta.gz", "rt", encoding="ascii") as file:
-        lines = file.read().splitlines()
-    # The file has one line for each name and one for each sequence.
-    return [line.removeprefix(">") for line in lines[::2]], lines[1::2]
-
-
-def _encode(sequences: list[str]) -> NDArray[np.uint8]:
-    """Give the codes of protein sequences of one length; 254 for anything but the 20 letters."""
-    table = np.full(256, UNKNOWN, dtype=np.uint8)
-    table[np.frombuffer(ALPHABETS["protein"].encode(), dtype=np.uint8)] = np.arange(20)
-    letters = np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)
-    return table[letters].reshape(len(sequences), -1)
+    alignment = rhomboid()
+    row = int(np.flatnonzero(alignment[SEQUENCE_ID].values == RHOMBOID_REFERENCE)[0])
+    aligned = decode(alignment[CODES].values[[row]], PROTEIN, unknown="-")[0].decode("ascii")
+    found = read_contacts(
+        rhomboid_structure_path(), chain=RHOMBOID_CHAIN, atom=atom, aligned_to=aligned
+    )
+    named = {"structure": "2NRF"}
+    return assemble(
+        ContactMap, found, named, arguments={"atom": atom}, function="datasets.contacts"
+    )
 
 
 def _join_byte_planes(planes: NDArray[np.uint8]) -> NDArray[np.int64]:

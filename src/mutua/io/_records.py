@@ -19,16 +19,25 @@ import numpy as np
 import numpy.typing as npt
 from dnaio import FastaFormatError, FastaReader
 
-from mutua.errors import InvalidInput
+from mutua.errors import InvalidInput, MissingDependency
+from mutua.models.arguments import whole_number
 
-__all__ = ["RecordBlock", "read_fasta_records", "read_text_records", "write_fasta_records"]
+__all__ = [
+    "RecordBlock",
+    "letters_fault",
+    "open_to_read",
+    "path_text",
+    "read_fasta_records",
+    "read_text_records",
+    "write_fasta_records",
+]
 
 Path = str | os.PathLike[str]
 
 _BLOCK_LETTERS = 8 * 2**20
 _BLOCK_RECORDS = 50_000
 _GZIP_MAGIC = b"\x1f\x8b"
-_WHITE_SPACE = " \t\v\f"
+_WHITE_SPACE = " \t\v\f\r\n"
 _WRITE_BYTES = 2**20
 
 
@@ -37,16 +46,16 @@ class RecordBlock(NamedTuple):
 
     Attributes
     ----------
-    buffer
-        uint8 (letters,): ASCII, upper and lower case as in the file. Read-only.
-    offsets
-        int64 (records + 1,): record i is ``buffer[offsets[i]:offsets[i + 1]]``.
+    text
+        The letters of all records, ASCII, upper and lower case as in the file.
+    lengths
+        int64 (records,): the letters of each record.
     names
         The names of the records, which may repeat, or None where the file has none.
     """
 
-    buffer: npt.NDArray[np.uint8]
-    offsets: npt.NDArray[np.int64]
+    text: bytes
+    lengths: npt.NDArray[np.int64]
     names: list[str] | None
 
 
@@ -81,10 +90,10 @@ def read_fasta_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> It
     >>> with fsspec.open("memory://two.fa", "w") as file:
     ...     _ = file.write(">a first\nACGT\nAC\n>b\nTT\n")
     >>> block = next(read_fasta_records("memory://two.fa"))
-    >>> block.buffer.tobytes(), block.offsets, block.names
-    (b'ACGTACTT', array([0, 6, 8]), ['a', 'b'])
+    >>> block.text, block.lengths, block.names
+    (b'ACGTACTT', array([6, 2]), ['a', 'b'])
     """
-    with _open_to_read(path, "FASTA") as file:
+    with open_to_read(path, "FASTA") as file:
         reader = FastaReader(cast(BinaryIO, file), sequence_class=_name_and_letters)
         records = cast(Iterator[tuple[str, str]], iter(reader))
 
@@ -93,8 +102,8 @@ def read_fasta_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> It
             return f"record {name!r}" + (f" (line {line})" if line else "")
 
         for n_before, names, letters in _batches(path, records, block_letters):
-            _check_letters(path, n_before, names, letters, place)
-            yield RecordBlock(*_lay_end_to_end(letters), names)
+            text, lengths = _laid_end_to_end(path, n_before, names, letters, place)
+            yield RecordBlock(text, lengths, names)
 
 
 def _name_and_letters(header: str, letters: str, _: None) -> tuple[str, str]:
@@ -142,19 +151,19 @@ def read_text_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> Ite
     >>> with fsspec.open("memory://two.txt", "w") as file:
     ...     _ = file.write("ACGTAC\nTT\n\n")
     >>> block = next(read_text_records("memory://two.txt"))
-    >>> block.buffer.tobytes(), block.offsets, block.names
-    (b'ACGTACTT', array([0, 6, 8]), None)
+    >>> block.text, block.lengths, block.names
+    (b'ACGTACTT', array([6, 2]), None)
     """
-    with _open_to_read(path, "text") as file:
+    with open_to_read(path, "text") as file:
 
         def place(record: int, _: str) -> str:
             return f"line {record + 1}"
 
         for n_before, names, letters in _batches(path, _stripped_lines(file), block_letters):
             if n_before == 0 and letters[0].startswith(">"):
-                raise InvalidInput("path", f"{os.fspath(path)} is FASTA", "read it as FASTA")
-            _check_letters(path, n_before, names, letters, place)
-            yield RecordBlock(*_lay_end_to_end(letters), None)
+                raise InvalidInput("path", f"{path_text(path)} is FASTA", "read it as FASTA")
+            text, lengths = _laid_end_to_end(path, n_before, names, letters, place)
+            yield RecordBlock(text, lengths, None)
 
 
 def _stripped_lines(file: IO[bytes]) -> Iterator[tuple[str, str]]:
@@ -189,44 +198,55 @@ def _batches(
         yield n_before, names, letters
     elif n_before == 0:
         remedy = "check the path: at least one sequence is needed"
-        raise InvalidInput("path", f"{os.fspath(path)} holds no sequence", remedy)
+        raise InvalidInput("path", f"{path_text(path)} holds no sequence", remedy)
 
 
-def _check_letters(
+def _laid_end_to_end(
     path: Path,
     n_before: int,
     names: list[str],
     letters: list[str],
     place: Callable[[int, str], str],
-) -> None:
+) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Give the text of all records of a block and their lengths, or say which one is faulty."""
     text = "".join(letters)
-    if all(letters) and text.isascii() and not any(space in text for space in _WHITE_SPACE):
-        return
+    lengths = np.fromiter(map(len, letters), np.int64, len(letters))
+    if lengths.all() and text.isascii() and not any(space in text for space in _WHITE_SPACE):
+        return text.encode("ascii"), lengths
     for i, sequence in enumerate(letters):
-        if not sequence:
-            found = "is empty"
-        elif not sequence.isascii():
-            found = "holds symbols that are not ASCII"
-        elif any(space in sequence for space in _WHITE_SPACE):
-            found = "has white space between its letters"
-        else:
-            continue
-        where = place(n_before + i, names[i])
-        raise InvalidInput("path", f"{os.fspath(path)}: {where} {found}", "repair the file")
+        found = letters_fault(sequence)
+        if found:
+            where = place(n_before + i, names[i])
+            raise InvalidInput("path", f"{path_text(path)}: {where} {found}", "repair the file")
+    raise AssertionError("unreachable: one of the records is at fault")
 
 
-def _lay_end_to_end(letters: list[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    offsets = np.zeros(len(letters) + 1, np.int64)
-    np.cumsum([len(sequence) for sequence in letters], out=offsets[1:])
-    return np.frombuffer("".join(letters).encode("ascii"), np.uint8), offsets
+def letters_fault(sequence: str) -> str:
+    """Say what keeps a text from being the letters of a sequence; nothing if they are."""
+    if not sequence:
+        return "is empty"
+    if not sequence.isascii():
+        return "holds symbols that are not ASCII"
+    if any(space in sequence for space in _WHITE_SPACE):
+        return "has white space between its letters"
+    return ""
+
+
+def path_text(path: Path, argument: str = "path") -> str:
+    """Give a path or URL as text, or refuse what is none."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str) or not text:
+        found = "empty" if text == "" else f"a {type(path).__name__}"
+        raise InvalidInput(argument, found, "use the path or URL of a file")
+    return text
 
 
 @contextmanager
-def _open_to_read(path: Path, kind: str) -> Iterator[IO[bytes]]:
+def open_to_read(path: Path, kind: str, *, argument: str = "path") -> Iterator[IO[bytes]]:
     """Open a file, decompressed, and say what is wrong with it where its bytes make no `kind`."""
-    text = os.fspath(path)
+    text = path_text(path, argument)
     try:
-        with _open(text, "rb") as raw:
+        with _open(text, "rb", argument) as raw:
             file = raw if hasattr(raw, "peek") else io.BufferedReader(cast(io.RawIOBase, raw))
             if file.peek(2)[:2] == _GZIP_MAGIC:
                 with gzip.open(file) as decompressed:
@@ -235,18 +255,28 @@ def _open_to_read(path: Path, kind: str) -> Iterator[IO[bytes]]:
                 yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         remedy = "compress or download it again"
-        raise InvalidInput("path", f"{text} is damaged ({error})", remedy) from error
+        raise InvalidInput(argument, f"{text} is damaged ({error})", remedy) from error
     except (FastaFormatError, UnicodeDecodeError) as error:
         remedy = "pass plain or gzip-compressed text of that format"
-        raise InvalidInput("path", f"{text} is not {kind} ({error})", remedy) from error
+        raise InvalidInput(argument, f"{text} is not {kind} ({error})", remedy) from error
 
 
-def _open(path: str, mode: str) -> IO[bytes]:
-    if _is_local(path):
-        return cast(IO[bytes], open(_local(path), mode))
-    import fsspec
+def _open(path: str, mode: str, argument: str) -> IO[bytes]:
+    """Open a local file or a URL; a place where there is no file is a fault of the argument."""
+    try:
+        if _is_local(path):
+            return cast(IO[bytes], open(_local(path), mode))
+        import fsspec
 
-    return cast(IO[bytes], fsspec.open(path, mode).open())
+        return cast(IO[bytes], fsspec.open(path, mode).open())
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise InvalidInput(argument, f"{path} is no file", "use the path of a file") from error
+    except FileNotFoundError as error:
+        raise InvalidInput(argument, f"{path} does not exist", "check the path") from error
+    except ImportError as error:
+        raise MissingDependency(f"`{argument}`: {path} needs another package: {error}") from error
+    except ValueError as error:  # a protocol that fsspec does not know
+        raise InvalidInput(argument, f"{path}: {error}", "use a path or fsspec URL") from error
 
 
 def _is_local(path: str) -> bool:
@@ -291,9 +321,9 @@ def write_fasta_records(
     ...     file.read()
     b'>a\nACGT\nAC\n'
     """
-    target = os.fspath(path)
-    if width is not None and width < 1:
-        raise InvalidInput("width", f"{width}", "use at least 1, or None for one line each")
+    target = path_text(path)
+    if width is not None:
+        width = whole_number("width", width, low=1)
     if target.endswith(".bgz"):
         raise InvalidInput("path", target, "write .fa or .fa.gz and compress it with bgzip")
     with _open_to_write(target) as file:
@@ -331,15 +361,15 @@ def _write_records(
 
 @contextmanager
 def _open_to_write(path: str) -> Iterator[IO[bytes]]:
-    if not _is_local(path):
-        with _open(path, "wb") as file:
-            yield file
-        return
     target = os.path.realpath(_local(path))
-    if os.path.exists(target) and not os.path.isfile(target):  # a pipe, /dev/stdout
-        with open(target, "wb") as file:
+    special = os.path.exists(target) and not os.path.isfile(target)  # a pipe, /dev/stdout
+    if special or not _is_local(path):
+        with _open(path, "wb", "path") as file:
             yield file
         return
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise InvalidInput("path", f"there is no folder {folder}", "make it first")
     partial = f"{target}.{uuid.uuid4().hex}.partial"
     try:
         with open(partial, "xb") as file:

@@ -10,27 +10,41 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import socket
+import uuid
+import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import fsspec
 import zarr.storage
-from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from filelock import FileLock, Timeout
+from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from zarr.abc.store import Store as ZarrStore
 
-from mutua.errors import InvalidInput, NotAStore, StoreLocked, StoreUnwritable
+from mutua.errors import (
+    InvalidInput,
+    MutuaError,
+    NotAStore,
+    StoreDamaged,
+    StoreLocked,
+    StoreUnwritable,
+)
 
 __all__ = ["Backend", "open_backend", "unwritable"]
 
 ROOT = "zarr.json"
+DRAFT = ".mutua-draft"
 LOCK = ".mutua-lock"
 HOLDER = ".mutua-writer.json"
-_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG}
+_BEGUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[0-9]+")
+"""Folders that a first write leaves behind if it dies before its commit."""
 
 
 class Backend(Protocol):
@@ -51,8 +65,11 @@ class Backend(Protocol):
     def groups(self) -> list[str]:
         """List the names of the folders in the store."""
 
-    def is_empty(self) -> bool:
-        """Tell whether nothing is there yet."""
+    def is_free(self) -> bool:
+        """Tell whether nothing is there, or only what a write that never finished has left."""
+
+    def remove_drafts(self) -> None:
+        """Remove what an interrupted `replace` of the root has left."""
 
     def remove(self, path: str) -> None:
         """Remove a folder with all it holds; nothing happens where there is none."""
@@ -70,20 +87,30 @@ def unwritable(url: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, StoreUnwritable) or error.errno not in _UNWRITABLE:
+        refused = error.errno in _REFUSED or isinstance(error, PermissionError)
+        if isinstance(error, MutuaError) or not (refused or error.errno in _FULL):
             raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what, remedy = "the storage is full", "free some space or call vacuum()"
+        if _is_elsewhere(error, url):  # a file that the user's own lazy data come from
+            raise
+        if error.errno in _FULL:
+            what, remedy = "the storage is full", "free some space, or call vacuum()"
         else:
-            what, remedy = "the storage cannot be written", "check its permissions"
+            what, remedy = "the storage cannot be written", "check the path and its permissions"
         raise StoreUnwritable(
             f"{url}: {what} ({error.strerror or error}); what was stored before is unchanged. "
-            f"{remedy[0].upper()}{remedy[1:]} and write again."
+            f"{remedy[0].upper()}{remedy[1:]}, and write again."
         ) from error
 
 
+def _is_elsewhere(error: OSError, url: str) -> bool:
+    if not isinstance(error.filename, str) or "://" in url:
+        return False
+    return not (error.filename.startswith(url) or url.startswith(error.filename))
+
+
 def _holder() -> bytes:
-    return json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
+    me = {"pid": os.getpid(), "host": socket.gethostname(), "writer": uuid.uuid4().hex}
+    return json.dumps(me).encode()
 
 
 def _locked(url: str, holder: bytes | None, remedy: str) -> StoreLocked:
@@ -113,7 +140,7 @@ class LocalBackend:
     def replace(self, key: str, content: bytes) -> None:
         target = self.root / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+        draft = target.with_name(DRAFT)  # one name: only the holder of the lock writes
         try:
             with draft.open("wb") as file:
                 file.write(content)
@@ -138,15 +165,19 @@ class LocalBackend:
     def groups(self) -> list[str]:
         return sorted(entry.name for entry in self.root.iterdir() if entry.is_dir())
 
-    def is_empty(self) -> bool:
-        ours = {LOCK, HOLDER}
-        return not self.root.exists() or (
-            self.root.is_dir() and all(entry.name in ours for entry in self.root.iterdir())
-        )
+    def is_free(self) -> bool:
+        if not self.root.is_dir():
+            return not self.root.exists()
+        return _is_free(entry.name for entry in self.root.iterdir())
+
+    def remove_drafts(self) -> None:
+        (self.root / DRAFT).unlink(missing_ok=True)
 
     def remove(self, path: str) -> None:
         target = self.root / path
-        if target.is_dir():
+        if target.is_symlink():
+            target.unlink()
+        elif target.is_dir():
             shutil.rmtree(target)
 
     def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
@@ -162,12 +193,23 @@ class LocalBackend:
             remedy = "Wait until it has finished, then write again."
             raise _locked(self.url, self.read(HOLDER), remedy) from None
         try:
-            (self.root / HOLDER).write_bytes(_holder())
+            with contextlib.suppress(OSError):  # it only helps the message; vacuum() needs no space
+                (self.root / HOLDER).write_bytes(_holder())
             yield
         finally:
             with contextlib.suppress(OSError):
                 (self.root / HOLDER).unlink(missing_ok=True)
             guard.release()
+
+
+def _is_free(names: Iterable[str]) -> bool:
+    """Tell whether a folder without an index is ours to write: empty, or begun and never finished.
+
+    Lock or holder are there from the first moment of a write, and nobody else makes them.
+    """
+    found, ours = set(names), {LOCK, HOLDER, DRAFT}
+    rest = found - ours
+    return not rest or bool(found & ours and all(_BEGUN.fullmatch(name) for name in rest))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -214,36 +256,69 @@ class RemoteBackend:
             if entry["type"] == "directory"
         )
 
-    def is_empty(self) -> bool:
+    def is_free(self) -> bool:
         self.fs.invalidate_cache()
         try:
             names = self.fs.ls(self.root, detail=False)
         except FileNotFoundError:
             return True
-        return all(name.rpartition("/")[2] in (LOCK, HOLDER) for name in names)
+        # A file is listed as itself, and the lock of a writer that died is left on purpose.
+        return _is_free(name.rstrip("/").rpartition("/")[2] for name in names)
+
+    def remove_drafts(self) -> None:
+        """Do nothing: an object is replaced at once."""
 
     def remove(self, path: str) -> None:
         if self.fs.exists(self._at(path)):
             self.fs.rm(self._at(path), recursive=True)
 
     def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
-        store = zarr.storage.FsspecStore.from_url(
+        return zarr.storage.FsspecStore.from_url(
             f"{self.url}/{path}", storage_options=self.options, read_only=read_only
         )
-        return store
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        return self._lock()
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        holder = self.read(LOCK)
-        if holder:
-            remedy = f"If that process is gone, remove {self.url}/{LOCK}; otherwise wait for it."
-            raise _locked(self.url, holder, remedy)
+    def _lock(self) -> Iterator[None]:
+        path, mine = self._at(LOCK), _holder()
         self.fs.makedirs(self.root, exist_ok=True)
-        self.fs.pipe_file(self._at(LOCK), _holder())
         try:
+            self.fs.pipe_file(path, mine, mode="create")
+        except FileExistsError:
+            raise self._locked() from None
+        except NotImplementedError as error:
+            raise StoreUnwritable(
+                f"{self.url}: this storage can only be read. Copy the analysis with "
+                "mutua.open(...).write('folder.zarr') and work there."
+            ) from error
+        # Some storage knows no "create only if it is not there": the last one to write wins.
+        if self.read(LOCK) != mine:
+            raise self._locked()
+        begun = self._at(HOLDER)
+        try:
+            if self.read(ROOT) is None:
+                self.fs.pipe_file(begun, mine)
             yield
+            if self.fs.exists(begun):
+                self.fs.rm_file(begun)
         finally:
-            self.fs.rm_file(self._at(LOCK))
+            try:
+                self.fs.rm_file(path)
+            except OSError as error:
+                warnings.warn(
+                    f"{self.url}: the lock could not be released ({error}). Remove {path}.",
+                    stacklevel=2,
+                )
+
+    def _locked(self) -> StoreLocked:
+        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
+        remedy = (
+            "Wait until it has finished. If that process is gone, remove its lock: "
+            f"fsspec.filesystem({protocol!r}).rm({self._at(LOCK)!r})"
+        )
+        return _locked(self.url, self.read(LOCK), remedy)
 
 
 class ZipBackend(RemoteBackend):
@@ -252,8 +327,13 @@ class ZipBackend(RemoteBackend):
     read_only = True
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"zip://::{path}")
         self.url = str(path)
+        try:
+            self.fs = fsspec.filesystem("zip", fo=str(path))
+        except zipfile.BadZipFile as error:
+            raise StoreDamaged(
+                f"{path}: a damaged zip file ({error}). Restore it from a copy."
+            ) from error
         found = [name for name in self.fs.find("") if name.split("/")[-1] == ROOT]
         shallowest = min(found, key=lambda name: name.count("/"), default=ROOT)
         self.root = shallowest[: -len(ROOT)].rstrip("/")
@@ -261,7 +341,7 @@ class ZipBackend(RemoteBackend):
     def _at(self, key: str) -> str:
         return f"{self.root}/{key}".lstrip("/")
 
-    def is_empty(self) -> bool:
+    def is_free(self) -> bool:
         return False
 
     def zarr_store(self, path: str, *, read_only: bool) -> ZarrStore:
@@ -300,17 +380,21 @@ def open_backend(
     """
     if not isinstance(location, str | os.PathLike):
         raise InvalidInput("path", f"a {type(location).__name__}", "use a path or an fsspec URL")
-    text = os.fspath(location)
+    text = os.fsdecode(location)
+    if text.startswith("zip://"):
+        raise InvalidInput("path", f"{text!r}", "give the path of the zip file itself")
     if "://" in text and not text.startswith(("file://", "local://")):
         try:
             return RemoteBackend(text, storage_options)
         except (ValueError, ImportError) as error:
-            raise InvalidInput("path", f"{text!r}: {error}", "use a URL that fsspec knows") from error
-    path = Path(text.removeprefix("file://").removeprefix("local://")).expanduser()
+            found = f"{text!r}: {error}"
+            raise InvalidInput("path", found, "use a URL that fsspec knows") from error
+    path = Path(text.removeprefix("file://").removeprefix("local://")).expanduser().absolute()
     if path.is_file():
         if not zipfile.is_zipfile(path):
             raise NotAStore(
-                f"{path} is a file, not a mutua store. Give the folder that Analysis.write made."
+                f"{path} is a file, not a mutua store. Give the folder that Analysis.write made, "
+                "or a zip file of it."
             )
         return ZipBackend(path)
     return LocalBackend(path)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from mutua.errors import InvalidInput
+from mutua.io._records import path_text
 from mutua.io.structures import align_to_columns, read_residue_distances
 from mutua.models import ContactMap, Dataset
 from mutua.models.build import assemble
@@ -39,7 +40,8 @@ def read_contacts(
     Returns
     -------
     ContactMap
-        Distances in angstrom; NaN where a residue has no coordinates.
+        ``distance`` float32 (position_i, position_j) in angstrom, NaN where a residue has no
+        coordinates; ``residue_number`` (position_i,), the numbers of the file, -1 for none.
 
     Raises
     ------
@@ -51,16 +53,26 @@ def read_contacts(
     >>> import mutua as mt
     >>> from mutua.datasets import rhomboid_structure_path
     >>> contacts = mt.read_contacts(rhomboid_structure_path(), chain="A", atom="CB")
-    >>> contacts.attrs["atom"]
-    'CB'
+    >>> dict(contacts.sizes), contacts.attrs["atom"]
+    ({'position_i': 182, 'position_j': 182}, 'CB')
+    >>> contacts["residue_number"].values[:3]
+    array([91, 92, 93])
     """
-    if not isinstance(structure, str | os.PathLike):
-        raise InvalidInput("structure", f"a {type(structure).__name__}", "use the path of a file")
-    found = read_residue_distances(structure, chain=chain, atom=atom)  # type: ignore[arg-type]
+    for argument, value in (("chain", chain), ("atom", atom), ("aligned_to", aligned_to)):
+        if value is not None and not isinstance(value, str):
+            raise InvalidInput(argument, f"a {type(value).__name__}", "use a string")
+    path = os.path.expanduser(path_text(structure, "structure"))
+    try:
+        found = read_residue_distances(path, chain=chain, atom=atom)  # type: ignore[arg-type]
+    except InvalidInput as error:
+        raise _renamed(error, "path", "structure") from error.__cause__
     numbers = np.asarray(found.residue_number, dtype=np.int64)
     distance = np.asarray(found.distance, dtype=np.float32)
     if aligned_to is not None:
-        columns = align_to_columns(found.sequence, aligned_to)
+        try:
+            columns = align_to_columns(found.sequence, aligned_to)
+        except InvalidInput as error:
+            raise _renamed(error, "aligned_sequence", "aligned_to") from None
         there = columns >= 0
         numbers = np.where(there, numbers[columns], -1)
         distance = distance[np.ix_(columns, columns)]
@@ -73,8 +85,13 @@ def read_contacts(
         "position_j": positions,
         "residue_number": numbers,
         "atom": atom,
-        "structure": os.path.basename(os.fspath(structure)).split(".")[0],
-        "chain": chain or "",
+        "structure": os.path.basename(path).split(".")[0],
+        "chain": found.chain,
     }
     arguments = {"structure": structure, "chain": chain, "atom": atom, "aligned_to": aligned_to}
     return assemble(ContactMap, None, parts, arguments=arguments, function="read_contacts")
+
+
+def _renamed(error: InvalidInput, inner: str, outer: str) -> InvalidInput:
+    """Give an error of an inner function with the argument's name as the caller knows it."""
+    return InvalidInput(outer, error.found, error.remedy) if error.argument == inner else error

@@ -1,9 +1,17 @@
-"""One element to and from its zarr group."""
+"""One element to and from its zarr group.
+
+xarray's own encoding follows the CF conventions, which give attributes a meaning: an integer
+column with the unit "days since ..." comes back as dates. Elements are encoded here instead, in
+a form that plain xarray reads as well: strings as variable-length strings, times as int64 with
+the attributes ``units``, ``calendar`` and ``dtype``, and everything else as it is.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,240 +19,370 @@ from typing import Any
 import anndata
 import numpy as np
 import xarray as xr
-import xxhash
 import zarr
 import zarr.codecs
-from zarr.abc.store import Store as ZarrStore
-from zarr.core.buffer import Buffer
-from zarr.storage import WrapperStore
 
-from mutua.errors import InvalidInput, NewerVersion, StoreDamaged, UnsafeStore
+from mutua.errors import InvalidInput, NewerVersion, StoreDamaged
+from mutua.io.hashes import HashingStore, VerifyingStore
 from mutua.models.base import KINDS
-from mutua.models.digests import STORED_PREFIX, element_digest
+from mutua.models.digests import STORED_PREFIX
 from mutua.models.dims import LARGE_DIMS, RECORD
-from mutua.models.provenance import read_record, write_record
+from mutua.models.provenance import Record
+
+__all__ = [
+    "anndata_bytes",
+    "check_version",
+    "main_chunks",
+    "read_anndata",
+    "read_dataset",
+    "write_anndata",
+    "write_dataset",
+]
 
 CHUNK_BYTES = 1 << 24
-_SAFE_CODECS = frozenset(
-    "bytes zstd gzip blosc crc32c vlen-utf8 vlen-bytes sharding_indexed transpose".split()
+_STRINGS = np.dtypes.StringDType()
+_TIME_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_RESERVED = frozenset(
+    {
+        *("coordinates", "grid_mapping", "dtype", "_ARRAY_DIMENSIONS"),
+        *("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned"),
+    }
 )
-_SAFE_TYPES = ("bool", "int", "uint", "float", "complex", "string", "fixed_length", "variable_length",
-               "numpy.datetime64", "numpy.timedelta64", "null_terminated_bytes")
-
-
-class HashingStore(WrapperStore[ZarrStore]):
-    """A zarr store that keeps the hash of everything written through it."""
-
-    def __init__(self, store: ZarrStore, hashes: dict[str, str] | None = None) -> None:
-        super().__init__(store)
-        self.hashes: dict[str, str] = {} if hashes is None else hashes
-
-    def _with_store(self, store: ZarrStore) -> HashingStore:
-        return type(self)(store, self.hashes)
-
-    async def set(self, key: str, value: Buffer) -> None:
-        """Write a value and remember its hash."""
-        await super().set(key, value)
-        self.hashes[key] = hash_bytes(value.to_bytes())
-
-    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        """Write a value unless there is one, and remember its hash."""
-        await super().set_if_not_exists(key, value)
-        self.hashes.setdefault(key, hash_bytes(value.to_bytes()))
-
-    async def delete(self, key: str) -> None:
-        """Delete a value and forget its hash."""
-        await super().delete(key)
-        self.hashes.pop(key, None)
-
-
-def hash_bytes(content: bytes) -> str:
-    """Give the hash by which stored bytes are compared."""
-    return xxhash.xxh3_128_hexdigest(content)
+"""Attributes by which xarray changes what it reads."""
 
 
 def _compressors() -> tuple[Any, ...]:
     return zarr.codecs.ZstdCodec(level=3), zarr.codecs.Crc32cCodec()
 
 
-def write_dataset(store: ZarrStore, element: xr.Dataset) -> None:
-    """Write a Dataset as the root group of a store, its metadata consolidated there."""
-    record = read_record(element)
-    plain = element.copy(deep=False)
-    plain.attrs = {str(key): _jsonable(value) for key, value in element.attrs.items()}
-    if record is not None:
-        plain.attrs[RECORD] = record
-    encoding: dict[str, dict[str, Any]] = {}
-    for name, part in element.variables.items():
-        part = part.copy(deep=False)
-        part.encoding = {}
-        part.attrs = {str(key): _jsonable(value) for key, value in part.attrs.items()}
-        if part.dtype.kind in "UTO":
-            part = _as_variable_strings(str(name), part)
-        chunks = _chunks(part)
-        if hasattr(part._data, "dask"):
-            part = part.chunk(dict(zip(part.dims, chunks, strict=True)))
-        plain[name] = part
-        encoding[str(name)] = {"compressors": _compressors(), "chunks": chunks or None}
-        if part.ndim == 0:
-            encoding[str(name)].pop("chunks")
-        if part.dtype.kind == "f":
-            encoding[str(name)]["_FillValue"] = None
-    with _known_to_work():
-        plain.to_zarr(store, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-        zarr.consolidate_metadata(store)
-
-
 @contextlib.contextmanager
 def _known_to_work() -> Iterator[None]:
     """Silence zarr on strings and consolidated metadata, which xarray and anndata write too."""
     with warnings.catch_warnings():
-        for message in (".*Consolidated metadata is currently not part.*", ".*Zarr V3 specification.*"):
-            warnings.filterwarnings("ignore", message=message)
+        for known in ("Consolidated metadata is currently not part", "Zarr V3 specification"):
+            warnings.filterwarnings("ignore", message=f".*{known}.*")
         yield
 
 
-def _as_variable_strings(name: str, part: xr.Variable) -> xr.Variable:
-    """Give strings of any width, which come back as such even where there are none."""
-    if hasattr(part._data, "dask"):
-        return part.astype(np.dtypes.StringDType())
-    if part.dtype.kind == "O":
-        odd = next((item for item in part.values.flat if not isinstance(item, str)), None)
-        if odd is not None or any(item is None for item in part.values.flat):
-            raise InvalidInput(name, f"{odd!r} among strings", "use one type, e.g. map(str, ...)")
-    values = np.empty(part.shape, dtype=np.dtypes.StringDType())
-    values[...] = part.values
-    return xr.Variable(part.dims, values, part.attrs)
+# -- Datasets ----------------------------------------------------------------------------------
 
 
-def _chunks(part: xr.Variable) -> tuple[int, ...]:
-    """Give chunks of about `CHUNK_BYTES` along the first dim, or those the dask array has."""
-    if part.ndim == 0:
-        return ()
-    sizes = part.chunksizes
-    if sizes:
-        return tuple(max(1, max(sizes[dim])) for dim in part.dims)
-    width = 32 if part.dtype.kind in "UTO" else part.dtype.itemsize
-    per_row = max(1, width * int(np.prod(part.shape[1:], dtype=np.int64)))
-    rows = max(1, CHUNK_BYTES // per_row)
-    return (max(1, min(rows, part.shape[0])), *(max(1, size) for size in part.shape[1:]))
+def write_dataset(store: HashingStore, element: xr.Dataset, record: Record) -> None:
+    """Write a Dataset as the root group of a store, its metadata consolidated there.
 
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def write_anndata(store: ZarrStore, adata: anndata.AnnData, record: str) -> None:
-    """Write an AnnData as the root group of a store; the AnnData itself is not touched."""
-    with anndata.settings.override(zarr_write_format=3, auto_shard_zarr_v3=False), _known_to_work():
-        anndata.io.write_zarr(
-            store, adata, convert_strings_to_categoricals=False, compressors=_compressors()
-        )
-        group = zarr.open_group(store, mode="r+", use_consolidated=False)
-        anndata.io.write_elem(group.require_group("uns"), RECORD, record)
-        zarr.consolidate_metadata(store)
-
-
-def stored_metadata(content: bytes | None, where: str) -> dict[str, Any]:
-    """Parse the metadata of an element's group, refusing what only unpickling could read.
+    Parameters
+    ----------
+    store
+        An empty store.
+    element
+        The Dataset; it is not changed.
+    record
+        Its record, which replaces the one it carries.
 
     Raises
     ------
-    StoreDamaged
-        Where there is none or it is not readable.
-    UnsafeStore
-        For object arrays, pickle codecs and anything else outside the known-safe list.
+    InvalidInput
+        For names, attributes and values that zarr cannot hold; before anything is written.
     """
-    try:
-        metadata = json.loads(content or b"")
-        members: Mapping[str, Any] = metadata["consolidated_metadata"]["metadata"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreDamaged(
-            f"{where}: its metadata (zarr.json) is missing or damaged. Restore the store from a "
-            "copy, or remove the element with `del analysis[name]`."
-        ) from error
-    for name, member in members.items():
-        if member.get("node_type") != "array":
-            continue
-        unsafe = next((c for c in _codec_names(member) if c not in _SAFE_CODECS), None)
-        kind = member.get("data_type")
-        kind = kind.get("name", "") if isinstance(kind, Mapping) else str(kind)
-        if member.get("zarr_format") != 3 or unsafe or not kind.startswith(_SAFE_TYPES):
-            found = f"codec {unsafe!r}" if unsafe else f"data type {kind!r}"
-            raise UnsafeStore(
-                f"{where}, array {name!r}: {found} could hide pickled objects, which are never "
-                "read. Rewrite it from its source as numbers or strings."
-            )
-    return dict(metadata)
-
-
-def _codec_names(member: Mapping[str, Any]) -> Iterator[str]:
-    for codec in member.get("codecs", ()):
-        yield str(codec.get("name")) if isinstance(codec, Mapping) else str(codec)
-        configuration = codec.get("configuration") if isinstance(codec, Mapping) else None
-        if isinstance(configuration, Mapping):
-            nested = [*configuration.get("codecs", ()), *configuration.get("index_codecs", ())]
-            yield from _codec_names({"codecs": nested})
-
-
-def read_dataset(store: ZarrStore, digest: str) -> xr.Dataset:
-    """Open a stored Dataset: indexes of small dims are read, everything else stays on disk."""
-    opened = xr.open_zarr(
-        store, consolidated=True, zarr_format=3, chunks=None, create_default_indexes=False
+    encoded = {name: _encoded(name, part) for name, part in element.variables.items()}
+    attrs = _json_attributes("attrs", {k: v for k, v in element.attrs.items() if k != RECORD})
+    attrs[RECORD] = record | {"order": list(encoded)}
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, part in encoded.items():
+        encoding[name] = {"compressors": _compressors()}
+        if part.ndim:
+            encoding[name]["chunks"] = chunk_sizes(part)
+        if part.dtype.kind == "b":
+            encoding[name]["dtype"] = part.dtype
+        if part.dtype.kind == "f":
+            encoding[name]["_FillValue"] = None
+    plain = xr.Dataset(
+        {name: encoded[name] for name in element.data_vars},
+        coords=xr.Coordinates({name: encoded[name] for name in element.coords}, indexes={}),
+        attrs=attrs,
     )
-    record = opened.attrs.get(RECORD)
-    indexed = [n for n in opened.coords if opened[n].dims == (n,) and n not in LARGE_DIMS]
-    opened = opened.set_coords(list(opened.coords))
-    variables: dict[Any, xr.Variable] = {}
-    for name, part in opened.variables.items():
-        if name in indexed or part.ndim == 0:
-            variables[name] = _restored(part.load())
-            continue
-        chunks = part.encoding.get("preferred_chunks") or {}
-        named = part.chunk(dict(chunks), name=f"{STORED_PREFIX}{name}-{digest}", inline_array=True)
-        named.encoding = {}
-        variables[name] = named
-    coords = {name: variables[name] for name in opened.coords}
-    data = {name: variables[name] for name in opened.data_vars}
-    element = xr.Dataset(data, coords=coords, attrs=opened.attrs)
-    if isinstance(record, Mapping):
-        known = dict(record)
-        write_record(element, known)
-        now = element_digest(element)
-        known["element"] = {**known["element"], "digests": {
-            **known["element"].get("digests", {}), now["method"]: now["value"]
-        }}
-        write_record(element, known)
-    return element
+    with _known_to_work():
+        plain.to_zarr(
+            store,
+            mode="w",
+            zarr_format=3,
+            consolidated=False,
+            write_empty_chunks=True,
+            encoding=encoding,
+        )
+        zarr.consolidate_metadata(store)
 
 
-def _restored(part: xr.Variable) -> xr.Variable:
-    """Give a small string coordinate the type it has in memory elsewhere."""
-    part.encoding = {}
-    if part.dtype.kind in "OT":
-        return xr.Variable(part.dims, np.array(part.values.tolist(), dtype=str), part.attrs)
-    return part
+def _encoded(name: Any, part: xr.Variable) -> xr.Variable:
+    """Give a variable as it is stored, in the chunks in which it is stored."""
+    if (
+        not isinstance(name, str)
+        or name in ("", ".", "..", "zarr.json", "manifest.json")
+        or name.startswith("__")
+        or set(name) & set("/\\")
+    ):
+        raise InvalidInput(
+            f"variable {name!r}", "a name that cannot be stored", "rename it, without / or \\"
+        )
+    attrs = _json_attributes(f"{name}.attrs", part.attrs)
+    dtype = part.dtype
+    data: Any = part._data
+    lazy = hasattr(data, "dask")
+    if dtype.kind in "UTO":
+        convert = functools.partial(_as_strings, name)
+        data = data.map_blocks(convert, dtype=_STRINGS) if lazy else convert(part.values)
+    elif dtype.kind in "mM":
+        attrs = _time_attributes(name, dtype, attrs)
+        data = data.astype(np.int64) if lazy else part.values.astype(np.int64)
+    elif dtype.kind not in "biufc" or np.dtype(dtype).char in "gG":
+        raise InvalidInput(
+            f"variable {name!r}", f"values of type {dtype}", "use numbers, booleans, times or text"
+        )
+    elif not dtype.isnative:
+        data = (data if lazy else part.values).astype(dtype.newbyteorder("="))
+    encoded = xr.Variable(part.dims, data, attrs)
+    if lazy and encoded.ndim:
+        encoded = encoded.chunk(dict(zip(encoded.dims, chunk_sizes(encoded), strict=True)))
+    return encoded
 
 
-def read_anndata(store: ZarrStore, *, lazy: bool = False) -> Any:
+def _as_strings(name: str, values: np.ndarray) -> np.ndarray:
+    """Give strings of any width, which come back as such even where there are none."""
+    if values.dtype.kind == "O" or hasattr(values.dtype, "na_object"):
+        odd = next((item for item in values.flat if not isinstance(item, str)), "")
+        if not isinstance(odd, str):
+            raise InvalidInput(
+                f"variable {name!r}",
+                f"{odd!r} among strings",
+                "use one type; for text that is missing use the empty string",
+            )
+    strings = np.empty(values.shape, dtype=_STRINGS)
+    try:
+        strings[...] = values
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"variable {name!r}", f"text that is no valid Unicode ({error.reason})", "repair it"
+        ) from error
+    return strings
+
+
+def _time_attributes(name: str, dtype: np.dtype, attrs: dict[str, Any]) -> dict[str, Any]:
+    unit = _TIME_UNITS.get(np.datetime_data(dtype)[0])
+    if unit is None or {"units", "calendar"} & set(attrs):
+        found = f"type {dtype}" if unit is None else "attributes 'units' or 'calendar' on times"
+        raise InvalidInput(
+            f"variable {name!r}", found, "use datetime64[s], [ms], [us] or [ns] without them"
+        )
+    if dtype.kind == "m":
+        return {**attrs, "units": unit, "dtype": dtype.name}
+    known = {"units": f"{unit} since 1970-01-01", "calendar": "proleptic_gregorian"}
+    return {**attrs, **known, "dtype": dtype.name}
+
+
+def chunk_sizes(part: xr.Variable) -> tuple[int, ...]:
+    """Give the chunks of a variable: those of its dask array, or some `CHUNK_BYTES` each."""
+    width = 32 if part.dtype.kind in "UTO" else part.dtype.itemsize
+    sizes = [max(1, size) for size in part.shape]
+    if part.chunksizes:
+        sizes = [max(1, *part.chunksizes[dim]) for dim in part.dims]
+        if width * math.prod(sizes) <= 8 * CHUNK_BYTES:
+            return tuple(sizes)
+    for axis in range(len(sizes)):
+        bytes_now = width * math.prod(sizes)
+        if bytes_now > CHUNK_BYTES:
+            sizes[axis] = max(1, sizes[axis] * CHUNK_BYTES // bytes_now)
+    return tuple(sizes)
+
+
+def main_chunks(element: xr.Dataset) -> dict[str, int]:
+    """Give the chunks, by dim, of the variable that takes most space."""
+    if not element.variables:
+        return {}
+    largest = max(element.variables.values(), key=lambda part: part.nbytes)
+    return dict(zip(map(str, largest.dims), chunk_sizes(largest), strict=True))
+
+
+def _json_attributes(place: str, attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Give attributes as JSON holds them, or refuse the first that it cannot hold."""
+    kept: dict[str, Any] = {}
+    for key, value in attrs.items():
+        if not isinstance(key, str):
+            raise InvalidInput(f"{place}[{key!r}]", "a key that is no string", "use a string")
+        if key in _RESERVED or key.lower().startswith("_nc"):
+            raise InvalidInput(
+                f"{place}[{key!r}]",
+                "an attribute by which xarray changes what it reads",
+                "delete it or give it another name",
+            )
+        kept[key] = _jsonable(f"{place}[{key!r}]", value)
+    return kept
+
+
+def _jsonable(place: str, value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "biufUT":
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return [_jsonable(f"{place}[{i}]", item) for i, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _jsonable(f"{place}[{key!r}]", item) for key, item in value.items()}
+    raise InvalidInput(
+        place,
+        f"{value!r}, which JSON cannot hold",
+        "use text, finite numbers, true or false, or lists and dictionaries of them",
+    )
+
+
+def read_dataset(store: VerifyingStore, members: Mapping[str, Any]) -> xr.Dataset:
+    """Open a stored Dataset: indexes of small dims are read, everything else stays on disk.
+
+    Parameters
+    ----------
+    store
+        The element's own store.
+    members
+        Metadata of its arrays, by name.
+    """
+    types = {n: str(member.get("attributes", {}).get("dtype")) for n, member in members.items()}
+    times = {n: kind for n, kind in types.items() if kind.startswith(("datetime64", "timedelta64"))}
+    with _known_to_work():
+        opened = xr.open_zarr(
+            store,
+            consolidated=True,
+            zarr_format=3,
+            chunks=None,
+            create_default_indexes=False,
+            mask_and_scale=False,
+            decode_times=False,
+            decode_timedelta=False,
+            concat_characters=False,
+        )
+    known = opened.attrs[RECORD].get("order", [])
+    order = [name for name in known if name in opened.variables]
+    order += [str(name) for name in opened.variables if name not in known]
+    indexed: dict[str, xr.Variable] = {}
+    plain: dict[str, xr.Variable] = {}
+    for name in order:
+        part, kind = opened.variables[name], times.get(name)
+        if part.dims == (name,) and name not in LARGE_DIMS:
+            indexed[name] = _in_memory(part, kind)
+        elif part.ndim == 0:
+            plain[name] = _in_memory(part, kind)
+        else:
+            plain[name] = _on_disk(part, kind, f"{name}-{store.digest}")
+    indexes = xr.Coordinates(indexed)
+    parts: dict[Any, xr.Variable] = {**indexes.variables, **plain}
+    return xr.Dataset(
+        {name: parts[name] for name in order if name in opened.data_vars},
+        coords=xr.Coordinates(
+            {name: parts[name] for name in order if name in opened.coords},
+            indexes=dict(indexes.xindexes),
+        ),
+        attrs=opened.attrs,
+    )
+
+
+def _on_disk(part: xr.Variable, kind: str | None, name: str) -> xr.Variable:
+    """Give a variable as a dask array that `mutua.models.digests` knows by its name."""
+    chunks = part.encoding.get("preferred_chunks") or {}
+    stored = f"{STORED_PREFIX}{name}"
+    first = f"raw-{stored}" if kind else stored
+    lazy = part.chunk(dict(chunks), name=first, inline_array=True)
+    if kind is None:
+        return xr.Variable(lazy.dims, lazy.data, lazy.attrs)
+    data = lazy.data.map_blocks(_as_times, kind, dtype=np.dtype(kind), name=stored)
+    return xr.Variable(lazy.dims, data, _without_time(lazy.attrs))
+
+
+def _in_memory(part: xr.Variable, kind: str | None) -> xr.Variable:
+    """Give a small variable with the type it has in memory elsewhere."""
+    values, attrs = part.values, part.attrs
+    if kind is not None:
+        values, attrs = _as_times(values, kind), _without_time(attrs)
+    elif values.dtype.kind in "OT":
+        values = np.array(values.tolist(), dtype=str)
+    return xr.Variable(part.dims, values, attrs)
+
+
+def _as_times(values: np.ndarray, kind: str) -> np.ndarray:
+    return values.astype(np.dtype(kind))
+
+
+def _without_time(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {k: v for k, v in attrs.items() if k not in ("units", "calendar", "dtype")}
+
+
+# -- AnnData -----------------------------------------------------------------------------------
+
+
+def write_anndata(store: HashingStore, adata: anndata.AnnData, record: Record) -> None:
+    """Write an AnnData as the root group of a store; the AnnData itself is not touched.
+
+    Raises
+    ------
+    InvalidInput
+        For a part that zarr cannot hold; names it.
+    """
+    text = json.dumps(record, separators=(",", ":"))
+    with (
+        anndata.settings.override(zarr_write_format=3, auto_shard_zarr_v3=False),
+        zarr.config.set({"array.write_empty_chunks": True}),
+        _known_to_work(),
+    ):
+        try:
+            anndata.io.write_zarr(
+                store, adata, convert_strings_to_categoricals=False, compressors=_compressors()
+            )
+        except OSError:
+            raise
+        except Exception as error:
+            notes = " ".join(getattr(error, "__notes__", []))
+            raise InvalidInput(
+                "adata", f"cannot be stored: {error} {notes}".strip(), "remove or convert that part"
+            ) from error
+        group = zarr.open_group(store, mode="r+", use_consolidated=False)
+        anndata.io.write_elem(group.require_group("uns"), RECORD, text)
+        zarr.consolidate_metadata(store)
+
+
+def read_anndata(store: VerifyingStore, *, lazy: bool = False) -> Any:
     """Read a stored AnnData into memory, or open it lazily."""
-    opened = zarr.open_group(store, mode="r", use_consolidated=True)
-    if lazy:
-        from anndata.experimental import read_lazy
+    with _known_to_work():
+        opened = zarr.open_group(store, mode="r", use_consolidated=True)
+        if lazy:
+            from anndata.experimental import read_lazy
 
-        return read_lazy(opened)
-    return anndata.io.read_elem(opened)
+            return read_lazy(opened)
+        adata = anndata.io.read_elem(opened)
+    if not isinstance(adata, anndata.AnnData):
+        raise StoreDamaged(f"{store.where}: holds a {type(adata).__name__}, not an AnnData.")
+    return adata
+
+
+def anndata_bytes(adata: anndata.AnnData) -> int:
+    """Give the bytes that an AnnData takes in memory; its own count fails for views."""
+    mappings = (adata.obsm, adata.varm, adata.obsp, adata.varp, adata.layers)
+    parts = [adata.X, adata.obs, adata.var, *(part for m in mappings for part in m.values())]
+    if adata.raw is not None:
+        parts += [adata.raw.X, adata.raw.var]
+    return sum(map(_part_bytes, parts))
+
+
+def _part_bytes(part: Any) -> int:
+    if hasattr(part, "memory_usage"):
+        return int(part.memory_usage(deep=True).sum())
+    if hasattr(part, "indptr"):
+        return int(part.data.nbytes + part.indices.nbytes + part.indptr.nbytes)
+    return int(getattr(part, "nbytes", 0))
 
 
 def check_version(kind: str, version: int, where: str) -> None:
     """Refuse an element of a kind or version that this mutua does not know."""
-    if kind == "AnnData" and version <= 1:
-        return
-    if kind not in KINDS or version > KINDS[kind]._version:
+    current = 1 if kind == "AnnData" else KINDS[kind]._version if kind in KINDS else 0
+    if version > current:
         raise NewerVersion(
             f"{where}: {kind} version {version} was written by a newer mutua. Upgrade with "
             "pip install --upgrade mutua."

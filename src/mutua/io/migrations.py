@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import xarray as xr
 
+from mutua.errors import StoreDamaged
 from mutua.models.base import KINDS
-from mutua.models.dims import RECORD
-from mutua.models.provenance import read_record, write_record
 
 __all__ = ["MIGRATIONS", "migrate"]
 
@@ -17,11 +16,18 @@ MIGRATIONS: dict[tuple[str, int], Callable[[xr.Dataset], xr.Dataset]] = {}
 
 
 def migrate(kind: str, version: int, element: xr.Dataset) -> xr.Dataset:
-    """Bring an element of an older version to the current one."""
+    """Bring an element of an older version to the current one; a current one is given back as is.
+
+    Raises
+    ------
+    StoreDamaged
+        For a version that never existed.
+    """
     for step in range(version, KINDS[kind]._version):
+        if (kind, step) not in MIGRATIONS:
+            raise StoreDamaged(
+                f"there is no {kind} version {step}. Restore the store from a copy, or remove the "
+                "element with `del analysis[name]`."
+            )
         element = MIGRATIONS[kind, step](element)
-        record = read_record(element)
-        if record is not None:
-            element.attrs = {key: value for key, value in element.attrs.items() if key != RECORD}
-            write_record(element, record | {"version": step + 1})
     return element

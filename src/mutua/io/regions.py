@@ -8,15 +8,17 @@ from typing import Any, Literal
 
 import anndata
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mutua.errors import InvalidInput
+from mutua.io._bed import read_bed
+from mutua.io.genome import open_genome
 from mutua.kernels import letters
 from mutua.models import Dataset, SequenceSet
-from mutua.models.alphabets import PADDING
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.build import assemble
-from mutua.models.dims import CODES, SEQUENCE_ID
+from mutua.models.dims import CODES, LENGTH, SEQUENCE_ID
 
 __all__ = ["read_regions"]
 
@@ -29,8 +31,9 @@ _COLUMNS = {
     "name": ("name", "peak", "region", "id"),
 }
 _NAME = re.compile(
-    r"(?P<chrom>[^:]+)[:_-](?P<start>[\d,]+)[-_](?P<end>[\d,]+)(\((?P<strand>[+-])\))?"
+    r"^(?P<chrom>[^:]+)[:_-](?P<start>[\d,]+)[-_](?P<end>[\d,]+)(?:\((?P<strand>[+-])\))?$"
 )
+_STRANDS = {".": "+", "": "+", "*": "+", "1": "+", "-1": "-"}
 
 
 def read_regions(
@@ -46,11 +49,12 @@ def read_regions(
     Parameters
     ----------
     regions
-        A BED file (plain or gzip); a data frame with the columns chrom, start, end and optionally
-        strand and name; or an AnnData whose regions have those columns or are named like
-        ``chr1:100-200``. Coordinates are 0-based and half-open.
+        A BED file (plain or gzip, path or fsspec URL); a data frame with the columns chrom,
+        start, end and optionally strand and name; or an AnnData whose regions have those columns
+        or are named like ``chr1:100-200``. Coordinates are 0-based and half-open.
     genome
-        FASTA of the genome. An index (``.fai``) is made beside it if there is none.
+        Path of the genome's FASTA. An index (``.fai``) is made beside it if there is none, unless
+        that folder is read-only.
     width
         Resize every region to this many bases around its middle.
     axis
@@ -61,14 +65,16 @@ def read_regions(
     Returns
     -------
     SequenceSet
-        With ``chrom``, ``start``, ``end``, ``strand`` and ``sequence_id``. A region on the minus
-        strand is read as its reverse complement.
+        With ``chrom``, ``start``, ``end``, ``strand`` and ``sequence_id`` (by default the region
+        as it was given). A region on the minus strand is read as its reverse complement. With
+        ``pad=True`` also ``length``; start and end are then those of the letters.
 
     Raises
     ------
     InvalidInput
-        If columns are missing, regions have different lengths, are empty, negative or on an
-        unknown chromosome, or reach beyond a chromosome (lists the first).
+        If a file is missing or cannot be read, columns are missing, regions have different
+        lengths, are empty, negative or on an unknown chromosome, or reach beyond a chromosome
+        (names the first).
 
     Examples
     --------
@@ -83,6 +89,8 @@ def read_regions(
     ['AACC', 'GTAA']
     """
     table = _table(regions, axis)
+    if not isinstance(pad, bool):
+        raise InvalidInput("pad", f"{pad!r}", "use True or False")
     if width is not None:
         width = whole_number("width", width, low=1)
         start = (table["start"] + table["end"]) // 2 - width // 2
@@ -90,24 +98,37 @@ def read_regions(
     sizes = (table["end"] - table["start"]).to_numpy()
     if (sizes <= 0).any():
         bad = int(np.argmax(sizes <= 0))
-        raise InvalidInput("regions", f"{_place(table, bad)} is empty", "use start < end")
+        raise InvalidInput("regions", f"{_places(table)[bad]} is empty", "use start < end")
     if len(np.unique(sizes)) > 1:
         found = pd.Series(sizes).value_counts().head(5).to_dict()
         listed = ", ".join(f"{size} ({count:,} regions)" for size, count in found.items())
         raise InvalidInput("regions", f"have different lengths: {listed}", "use width= to resize")
-    codes = _fetch(table, genome, int(sizes[0]), pad)
+    with open_genome(genome) as opened:
+        lengths = _chromosome_lengths(table, opened.lengths)
+        _refuse_beyond(table, lengths, pad)
+        codes = opened.codes(
+            table["chrom"].tolist(),
+            table["start"].tolist(),
+            table["end"].tolist(),
+            width=int(sizes[0]),
+        )
+    minus = (table["strand"] == "-").to_numpy()
+    if minus.any():
+        codes[minus] = letters.reverse_complement(codes[minus], letters.complement_codes("ACGT"))
+    start, end = table["start"].clip(lower=0), table["end"].clip(upper=lengths)
     parts: dict[str, Any] = {
         CODES: codes,
         "alphabet": "ACGT",
-        "chrom": table["chrom"].astype(str).to_numpy(dtype=object),
-        "start": table["start"].clip(lower=0).to_numpy(np.int64),
-        "end": table["end"].to_numpy(np.int64),
-        "strand": table["strand"].to_numpy(dtype=object),
-        SEQUENCE_ID: table["name"].astype(str).to_numpy(dtype=object),
+        "chrom": _strings(table["chrom"]),
+        "start": start.to_numpy(np.int64),
+        "end": end.to_numpy(np.int64),
+        "strand": _strings(table["strand"]),
+        SEQUENCE_ID: _strings(table["name"]),
     }
-    arguments = {"genome": genome, "width": width, "pad": pad, "axis": axis}
-    if not isinstance(regions, pd.DataFrame | anndata.AnnData):
-        arguments["regions"] = regions
+    if pad:
+        parts[LENGTH] = (end - start).to_numpy(np.int32)
+    source = table if isinstance(regions, pd.DataFrame | anndata.AnnData) else regions
+    arguments = {"regions": source, "genome": genome, "width": width, "axis": axis, "pad": pad}
     return assemble(SequenceSet, None, parts, arguments=arguments, function="read_regions")
 
 
@@ -120,29 +141,10 @@ def _table(regions: Any, axis: str) -> pd.DataFrame:
     if isinstance(regions, pd.DataFrame):
         return _named_columns(regions, "regions")
     if isinstance(regions, str | os.PathLike):
-        return _bed(regions)
+        return _named_columns(read_bed(regions), "regions")
     raise InvalidInput(
         "regions", f"a {type(regions).__name__}", "use a BED file, a data frame or an AnnData"
     )
-
-
-def _bed(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(
-            os.fspath(path), sep="\t", header=None, comment="#", dtype=str, keep_default_na=False
-        )
-    except pd.errors.EmptyDataError:
-        raise InvalidInput("regions", f"{path} holds no region", "check the file") from None
-    except FileNotFoundError:
-        raise InvalidInput("regions", f"{path} does not exist", "check the path") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InvalidInput("regions", f"{path} is no BED file: {error}", "check the file") from None
-    frame = frame[~frame[0].str.match(r"(track|browser)\b")]
-    if frame.shape[1] < 3 or frame.empty:
-        raise InvalidInput("regions", f"{path} has no three columns", "use tab-separated BED")
-    names = dict(enumerate(("chrom", "start", "end", "name", "score", "strand")))
-    frame = frame.rename(columns=names)
-    return _named_columns(frame[[c for c in frame.columns if isinstance(c, str)]], "regions")
 
 
 def _named_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
@@ -156,84 +158,91 @@ def _named_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
     }
     missing = [name for name in ("chrom", "start", "end") if name not in found]
     if missing:
-        parsed = frame.index.astype(str).to_series().str.extract(_NAME).reset_index(drop=True)
-        if parsed["chrom"].isna().any():
-            raise InvalidInput(
-                argument,
-                f"no column {missing} among {list(map(str, frame.columns))[:10]}",
-                "add the columns chrom, start and end, or name regions like 'chr1:100-200'",
-            )
-        table = parsed.assign(
-            start=parsed["start"].str.replace(",", ""), end=parsed["end"].str.replace(",", "")
-        )
-        table["name"] = frame.index.astype(str)
+        table = _from_names(frame, missing, argument)
     else:
         table = pd.DataFrame({name: frame[column].to_numpy() for name, column in found.items()})
     for edge in ("start", "end"):
         numbers = pd.to_numeric(table[edge], errors="coerce")
-        wrong = numbers.isna() | (numbers % 1 != 0) | (numbers < 0)
+        wrong = (numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()
         if wrong.any():
             first = int(np.argmax(wrong))
             raise InvalidInput(
                 argument,
                 f"{edge} of region {first} is {table[edge].iloc[first]!r}",
-                "use whole numbers",
+                "use whole numbers from 0",
             )
         table[edge] = numbers.astype(np.int64)
-    strand = table["strand"] if "strand" in table else pd.Series(["+"] * len(table))
-    table["strand"] = strand.fillna("+").astype(str).replace({".": "+", "": "+", "nan": "+"})
-    odd = sorted(set(table["strand"]) - {"+", "-"})
-    if odd:
-        raise InvalidInput(argument, f"strand {odd[0]!r}", "use '+', '-' or '.'")
-    place = [_place(table, row) for row in range(len(table))]
-    if "name" not in table:
-        table["name"] = place
-    unnamed = table["name"].astype(str).isin(["", "."])
-    table.loc[unnamed, "name"] = pd.Series(place)[unnamed]
+    nameless = (table["chrom"].isna() | table["chrom"].isin([""])).to_numpy()
+    if nameless.any():
+        first = int(np.argmax(nameless))
+        raise InvalidInput(argument, f"region {first} has no chromosome", "name it or leave it out")
+    table["chrom"] = table["chrom"].astype(str)
+    table["strand"] = _strands(table, argument)
+    places = _places(table)
+    names = table["name"] if "name" in table else places
+    unnamed = (names.isna() | names.isin(["", "."])).to_numpy()
+    table["name"] = np.where(unnamed, places, names.astype(str))
     return table
 
 
-def _place(table: pd.DataFrame, row: int) -> str:
-    chrom, start, end = (table[name].iloc[row] for name in ("chrom", "start", "end"))
-    return f"{chrom}:{start}-{end}({table['strand'].iloc[row]})"
-
-
-def _fetch(table: pd.DataFrame, genome: Path, width: int, pad: bool) -> np.ndarray:
-    import pyfaidx
-
-    if not os.path.exists(genome):
-        raise InvalidInput("genome", f"{os.fspath(genome)} does not exist", "check the path")
-    try:
-        fasta = pyfaidx.Fasta(os.fspath(genome), as_raw=True, sequence_always_upper=True)
-    except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError) as error:
+def _from_names(frame: pd.DataFrame, missing: list[str], argument: str) -> pd.DataFrame:
+    """Read regions from the names of the rows, like ``chr1:100-200``."""
+    names = frame.index.astype(str).to_series().reset_index(drop=True)
+    parsed = names.str.extract(_NAME)
+    if parsed["chrom"].isna().any():
         raise InvalidInput(
-            "genome", f"cannot be read: {error}", "use an uncompressed FASTA"
-        ) from error
-    to_code = letters.letter_table("ACGT")
-    partner = letters.complement_codes("ACGT")
-    codes = np.full((len(table), width), PADDING, dtype=np.uint8)
-    with fasta:
-        unknown = sorted(set(table["chrom"].astype(str)) - set(fasta.keys()))
-        if unknown:
-            raise InvalidInput(
-                "regions",
-                f"chromosomes {unknown[:5]} are not in the genome",
-                f"it has {list(fasta.keys())[:5]}; check the assembly and the names",
-            )
-        for row, (chrom, start, end) in enumerate(
-            zip(table["chrom"].astype(str), table["start"], table["end"], strict=True)
-        ):
-            first, last = max(start, 0), min(end, len(fasta[chrom]))
-            if (first != start or last != end) and not pad:
-                raise InvalidInput(
-                    "regions",
-                    f"{_place(table, row)} reaches beyond the chromosome of {len(fasta[chrom]):,}",
-                    "use pad=True, or leave it out",
-                )
-            if last > first:
-                text = np.frombuffer(fasta[chrom][first:last].encode("ascii"), dtype=np.uint8)
-                codes[row, first - start : last - start] = to_code[text]
-    minus = (table["strand"] == "-").to_numpy()
-    if minus.any():
-        codes[minus] = letters.reverse_complement(codes[minus], partner)
-    return codes
+            argument,
+            f"no column {missing} among {list(map(str, frame.columns))[:10]}",
+            "add the columns chrom, start and end, or name regions like 'chr1:100-200'",
+        )
+    edges = {edge: parsed[edge].str.replace(",", "") for edge in ("start", "end")}
+    return parsed.assign(**edges, name=names)
+
+
+def _strands(table: pd.DataFrame, argument: str) -> pd.Series:
+    if "strand" not in table:
+        return pd.Series(["+"] * len(table), dtype=object)
+    given = table["strand"].astype(object)
+    strand = given.where(given.notna(), "+").astype(str).replace(_STRANDS)
+    odd = ~strand.isin(["+", "-"]).to_numpy()
+    if odd.any():
+        first = int(np.argmax(odd))
+        found = f"the strand of region {first} is {table['strand'].iloc[first]!r}"
+        raise InvalidInput(argument, found, "use '+', '-' or '.' (column 6 of BED)")
+    return strand
+
+
+def _places(table: pd.DataFrame) -> pd.Series:
+    """Give each region as text, like ``chr1:100-200(+)``."""
+    start, end = table["start"].astype(str), table["end"].astype(str)
+    return table["chrom"] + ":" + start + "-" + end + "(" + table["strand"] + ")"
+
+
+def _strings(column: pd.Series) -> npt.NDArray[Any]:
+    return np.array(column.tolist(), dtype=np.dtypes.StringDType())
+
+
+def _chromosome_lengths(table: pd.DataFrame, lengths: dict[str, int]) -> pd.Series:
+    unknown = sorted(set(table["chrom"]) - set(lengths))
+    if unknown:
+        raise InvalidInput(
+            "regions",
+            f"chromosomes {unknown[:5]} are not in the genome",
+            f"it has {list(lengths)[:5]}; check the assembly and the names",
+        )
+    return table["chrom"].map(lengths)
+
+
+def _refuse_beyond(table: pd.DataFrame, lengths: pd.Series, pad: bool) -> None:
+    """Refuse regions that reach beyond a chromosome; to be padded they must touch it at least."""
+    if pad:
+        beyond = ((table["end"] <= 0) | (table["start"] >= lengths)).to_numpy()
+        found, remedy = "lies beyond", "leave it out"
+    else:
+        beyond = ((table["start"] < 0) | (table["end"] > lengths)).to_numpy()
+        found, remedy = "reaches beyond", "use pad=True, or leave it out"
+    if beyond.any():
+        row, count = int(np.argmax(beyond)), int(beyond.sum())
+        more = f", as do {count - 1:,} more" if count > 1 else ""
+        place = f"{_places(table).iloc[row]} {found} the chromosome of {lengths.iloc[row]:,} bases"
+        raise InvalidInput("regions", place + more, remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mutua.errors import InvalidInput
 from mutua.io._records import (
     RecordBlock,
+    letters_fault,
     read_fasta_records,
     read_text_records,
     write_fasta_records,
@@ -20,15 +21,18 @@ from mutua.io._records import (
 from mutua.kernels import letters
 from mutua.models import Dataset, SequenceSet
 from mutua.models.alphabets import UNKNOWN, alphabet_name, resolve_alphabet, unknown_symbol
+from mutua.models.arguments import one_of
 from mutua.models.build import assemble
-from mutua.models.dims import CODES, LENGTH, SEQUENCE_ID
+from mutua.models.dims import CODES, LENGTH, SEQUENCE, SEQUENCE_ID
 
 __all__ = ["from_one_hot", "from_strings", "read_fasta", "read_text", "write_fasta"]
 
 Path = str | os.PathLike[str]
 Pad = Literal["left", "right", "center"]
-_PADS = ("left", "right", "center")
 _WRITE_ROWS = 1 << 14
+_SAMPLE = 1 << 20
+_UNKNOWNS = "NX-.*?~"
+_NUCLEOTIDE_UNKNOWNS = "RYSWKMBDHV"
 
 
 def read_fasta(
@@ -55,8 +59,8 @@ def read_fasta(
     Raises
     ------
     InvalidInput
-        If the file is no FASTA, sequences have different lengths (lists them), or no letter is
-        of the alphabet.
+        If there is no such file, it is no FASTA or is damaged, sequences have different lengths
+        (lists them), or the letters are of another alphabet.
 
     Examples
     --------
@@ -112,8 +116,9 @@ def from_strings(
     Raises
     ------
     InvalidInput
-        If something is not a string, is empty or not ASCII (says which), there are none, lengths
-        differ (lists them), or no letter is of the alphabet.
+        If something is not a string, is empty, not ASCII or has white space in it (says which),
+        there are none, lengths differ (lists them), the letters are of another alphabet, or there
+        are not as many names as sequences.
 
     Examples
     --------
@@ -122,24 +127,20 @@ def from_strings(
     >>> seqs["length"].values
     array([3, 2], dtype=int32)
     """
-    if isinstance(strings, str | bytes):
-        raise InvalidInput("strings", f"one {type(strings).__name__}", "pass a list of strings")
-    given = list(strings)
+    given = _listed("strings", strings)
     for place, text in enumerate(given):
         if not isinstance(text, str):
             raise InvalidInput("strings", f"item {place} is {text!r}", "use strings only")
-        if not text:
-            raise InvalidInput("strings", f"item {place} is empty", "leave it out")
-        if not text.isascii():
-            raise InvalidInput("strings", f"item {place} is not ASCII: {text[:20]!r}", "correct it")
-    buffer = np.frombuffer("".join(given).encode("ascii"), dtype=np.uint8)
-    offsets = np.concatenate([[0], np.cumsum([len(text) for text in given], dtype=np.int64)])
-    names = None if sequence_id is None else list(sequence_id)
-    if names is not None and len(names) != len(given):
-        raise InvalidInput(
-            "sequence_id", f"{len(names)} names for {len(given)} sequences", "give one each"
-        )
-    block = RecordBlock(buffer, offsets.astype(np.int64), names)
+    joined = "".join(given)
+    if not all(given) or letters_fault(joined):
+        for place, text in enumerate(given):
+            fault = letters_fault(text)
+            if fault:
+                shown = f": {text[:20]!r}" if text else ""
+                raise InvalidInput("strings", f"item {place} {fault}{shown}", "correct it")
+    names = None if sequence_id is None else _names(sequence_id, len(given))
+    lengths = np.fromiter(map(len, given), np.int64, len(given))
+    block = RecordBlock(joined.encode("ascii"), lengths, names)
     return _collect(iter([block] if given else []), alphabet, pad, "from_strings", {})
 
 
@@ -165,8 +166,8 @@ def from_one_hot(
     Raises
     ------
     InvalidInput
-        If the letters are not on the second axis, or a column is soft (probabilities): names the
-        first such sequence and position.
+        If the letters are not on the second axis, there are no sequences, or a column is soft
+        (probabilities): names the first such sequence and position.
 
     Examples
     --------
@@ -176,7 +177,12 @@ def from_one_hot(
     >>> mt.pp.to_strings(mt.from_one_hot(one_hot))
     ['AGT']
     """
-    values = array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)
+    if hasattr(array, "detach"):
+        tensor = array.detach().cpu()
+        # numpy has no bfloat16; 0 and 1 are the same in it.
+        values = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    else:
+        values = np.asarray(array)
     chosen = resolve_alphabet(alphabet)
     if values.ndim != 3 or values.shape[1] != len(chosen):
         turned = values.ndim == 3 and values.shape[2] == len(chosen)
@@ -184,11 +190,43 @@ def from_one_hot(
         raise InvalidInput(
             "array", f"shape {values.shape} for an alphabet of {len(chosen)} letters", remedy
         )
-    parts: dict[str, Any] = {CODES: letters.from_one_hot(values), "alphabet": chosen}
+    if values.size == 0:
+        raise InvalidInput("array", f"shape {values.shape}", "give at least one letter")
+    codes = letters.from_one_hot(values)
+    if not _has_letter(codes):
+        raise InvalidInput("array", "zeros only", "give at least one letter")
+    parts: dict[str, Any] = {CODES: codes, "alphabet": chosen}
     if sequence_id is not None:
-        parts[SEQUENCE_ID] = list(sequence_id)
+        names = _names(sequence_id, len(values))
+        parts[SEQUENCE_ID] = np.array(names, dtype=np.dtypes.StringDType())
     arguments = {"alphabet": chosen}
     return assemble(SequenceSet, None, parts, arguments=arguments, function="from_one_hot")
+
+
+def _listed(argument: str, items: Any) -> list[Any]:
+    """Give several things in the order they come in, or refuse what has no such order."""
+    if isinstance(items, str | bytes):
+        raise InvalidInput(argument, f"one {type(items).__name__}", "pass a list of strings")
+    if isinstance(items, Mapping):
+        raise InvalidInput(
+            argument,
+            "a mapping",
+            f"pass list({argument}.values()), and its keys as sequence_id",
+        )
+    if isinstance(items, Set) or not isinstance(items, Iterable):
+        raise InvalidInput(argument, f"a {type(items).__name__}", "pass a list of strings")
+    return list(items)
+
+
+def _names(names: Any, n: int) -> list[str]:
+    """Give the names of `n` sequences, or refuse them."""
+    listed = _listed("sequence_id", names)
+    odd = next((name for name in listed if not isinstance(name, str)), None)
+    if odd is not None:
+        raise InvalidInput("sequence_id", f"{odd!r} is not a string", "use e.g. map(str, ...)")
+    if len(listed) != n:
+        raise InvalidInput("sequence_id", f"{len(listed)} names for {n} sequences", "give one each")
+    return listed
 
 
 def write_fasta(sequences: Dataset[SequenceSet], path: Path, *, width: int | None = None) -> None:
@@ -221,6 +259,8 @@ def write_fasta(sequences: Dataset[SequenceSet], path: Path, *, width: int | Non
     ['ACGT']
     """
     SequenceSet.check(sequences, where="argument `sequences` of write_fasta")
+    if sequences.sizes[SEQUENCE] == 0:
+        raise InvalidInput("sequences", "there are none", "write at least one")
     alphabet = sequences.attrs["alphabet"]
     codes = sequences[CODES].variable
     n = codes.shape[0]
@@ -235,7 +275,13 @@ def write_fasta(sequences: Dataset[SequenceSet], path: Path, *, width: int | Non
         names: Iterable[str] = map(str, sequences[SEQUENCE_ID].values.tolist())
     else:
         names = map(str, range(n))
-    write_fasta_records(path, names, rows(), width=width)
+    try:
+        write_fasta_records(path, names, rows(), width=width)
+    except InvalidInput as error:
+        if error.argument not in ("names", "rows"):
+            raise
+        remedy = "correct `sequence_id`" if error.argument == "names" else "leave it out"
+        raise InvalidInput("sequences", error.found, remedy) from None
 
 
 class _Lengths:
@@ -246,10 +292,11 @@ class _Lengths:
         self.first: dict[int, str] = {}
         self.n = 0
 
-    def add(self, lengths: npt.NDArray[np.int64], names: list[str] | None) -> None:
+    def add(self, lengths: npt.NDArray[np.int64], names: Any) -> None:
         found, at, counts = np.unique(lengths, return_index=True, return_counts=True)
         for length, place, count in zip(found.tolist(), at.tolist(), counts.tolist(), strict=True):
-            name = repr(names[place]) if names else f"sequence {self.n + place}"
+            unnamed = names is None
+            name = f"sequence {self.n + place}" if unnamed else repr(str(names[place]))
             self.first.setdefault(length, name)
             self.counts[length] += count
         self.n += len(lengths)
@@ -268,6 +315,34 @@ class _Lengths:
         )
 
 
+class _Growing:
+    """One array that grows at its end, so that no second copy of it is ever in memory."""
+
+    def __init__(self) -> None:
+        self.values = np.empty(0, dtype=np.uint8)
+        self.size = 0
+
+    def append(self, more: npt.NDArray[np.uint8]) -> None:
+        needed = self.size + more.size
+        if needed > self.values.size:
+            self._resize(max(needed, self.values.size + self.values.size // 16))
+        self.values[self.size : needed] = more
+        self.size = needed
+
+    def _resize(self, size: int) -> None:
+        # No other array refers to the values: a view of them is made at the end only.
+        self.values.resize(size, refcheck=False)
+
+    def rows(
+        self, lengths: npt.NDArray[np.int64], width: int, pad: Pad | None
+    ) -> npt.NDArray[np.uint8]:
+        """Give what was appended as rows, padded where records are shorter than `width`."""
+        self._resize(len(lengths) * width)
+        if pad is not None:
+            return letters.spread_rows(self.values, lengths, width=width, pad=pad)
+        return self.values.reshape(len(lengths), width)
+
+
 def _collect(
     blocks: Iterator[RecordBlock],
     alphabet: str,
@@ -277,58 +352,64 @@ def _collect(
 ) -> Dataset[SequenceSet]:
     """Encode records block by block into one sequence set."""
     chosen = resolve_alphabet(alphabet)
-    if pad is not None and pad not in _PADS:
-        raise InvalidInput("pad", f"{pad!r}", f"use one of {list(_PADS)} or None")
+    if pad is not None:
+        one_of("pad", pad, letters.PADS)
     table = letters.letter_table(chosen)
-    seen = _Lengths()
-    names: list[str] = []
-    encoded: list[npt.NDArray[np.uint8]] = []
-    raw: list[RecordBlock] = []
-    all_lengths: list[npt.NDArray[np.int64]] = []
+    seen, codes = _Lengths(), _Growing()
+    names: list[npt.NDArray[Any]] = []
+    lengths: list[npt.NDArray[np.int32]] = []
     for block in blocks:
-        lengths = np.diff(block.offsets)
-        seen.add(lengths, block.names)
-        names += block.names or []
-        if pad is not None:
-            raw.append(block)
-            all_lengths.append(lengths)
-        elif len(seen.counts) == 1:
-            encoded.append(letters.encode(block.buffer, block.offsets, table))
+        if not seen.n:
+            _refuse_foreign(block.text, chosen, table)
+        seen.add(block.lengths, block.names)
+        if block.names is not None:
+            names.append(np.asarray(block.names, dtype=np.dtypes.StringDType()))
+        lengths.append(block.lengths.astype(np.int32))
+        if pad is not None or len(seen.counts) == 1:
+            codes.append(letters.encode(block.text, table))
     if not seen.n:
         argument = "path" if "path" in arguments else "strings"
         raise InvalidInput(argument, "no sequences", "give at least one")
     if pad is None and len(seen.counts) > 1:
         raise seen.refuse()
-    width = max(seen.counts)
-    codes = np.empty((seen.n, width), dtype=np.uint8)
-    row = 0
-    # Blocks are let go as they are copied, so that the peak stays near one copy.
-    sources: list[Any] = encoded if pad is None else raw
-    sources.reverse()
-    while sources:
-        block = sources.pop()
-        if pad is not None:
-            block = letters.encode(block.buffer, block.offsets, table, width=width, pad=pad)
-        codes[row : row + len(block)] = block
-        row += len(block)
-    _refuse_foreign(codes, chosen)
-    parts: dict[str, Any] = {CODES: codes, "alphabet": chosen}
+    all_lengths = np.concatenate(lengths)
+    rows = codes.rows(all_lengths.astype(np.int64), max(seen.counts), pad)
+    if not _has_letter(rows):
+        raise _foreign(chosen, "no letter of the sequences is")
+    parts: dict[str, Any] = {CODES: rows, "alphabet": chosen}
     if names:
-        parts[SEQUENCE_ID] = np.array(names, dtype=np.dtypes.StringDType())
+        parts[SEQUENCE_ID] = np.concatenate(names)
     if pad is not None:
-        parts[LENGTH] = np.concatenate(all_lengths).astype(np.int32)
+        parts[LENGTH] = all_lengths
     recorded = {**arguments, "alphabet": chosen, "pad": pad}
     return assemble(SequenceSet, None, parts, arguments=recorded, function=function)
 
 
-def _refuse_foreign(codes: npt.NDArray[np.uint8], alphabet: str) -> None:
-    """Refuse sequences of which no letter is of the alphabet."""
-    step = max(1, (1 << 24) // codes.shape[1])
-    for start in range(0, len(codes), step):
-        if (codes[start : start + step] < UNKNOWN).any():
-            return
-    raise InvalidInput(
+def _refuse_foreign(text: bytes, alphabet: str, table: npt.NDArray[np.uint8]) -> None:
+    """Refuse text most of whose letters are neither of the alphabet nor stand for an unknown one."""
+    sample = np.frombuffer(text[:_SAMPLE], np.uint8)
+    counts = np.bincount(sample, minlength=256)
+    foreign = table == UNKNOWN
+    unknowns = _UNKNOWNS + (_NUCLEOTIDE_UNKNOWNS if letters.is_nucleotide(alphabet) else "")
+    foreign[list((unknowns + unknowns.lower()).encode())] = False
+    share = counts[foreign].sum() / sample.size
+    if share > 0.5:
+        usual = np.argsort(-counts * foreign, kind="stable")[: min(3, np.count_nonzero(counts))]
+        shown = ", ".join(repr(chr(byte)) for byte in usual if counts[byte] and foreign[byte])
+        raise _foreign(alphabet, f"{share:.0%} of the letters are not (mostly {shown})", first=True)
+
+
+def _foreign(alphabet: str, found: str, *, first: bool = False) -> InvalidInput:
+    name = alphabet_name(alphabet)
+    named = f"{name!r} ({alphabet})" if name != alphabet else repr(alphabet)
+    return InvalidInput(
         "alphabet",
-        f"no letter of the sequences is of {alphabet_name(alphabet)!r} ({alphabet})",
+        f"{named}, and {found}" if first else f"{found} of {named}",
         "use the alphabet of the sequences: 'DNA', 'RNA', 'protein' or their letters",
     )
+
+
+def _has_letter(codes: npt.NDArray[np.uint8]) -> bool:
+    """Tell whether any code is a letter."""
+    step = max(1, (1 << 22) // max(1, codes.shape[1]))
+    return any((codes[i : i + step] < UNKNOWN).any() for i in range(0, len(codes), step))

@@ -8,71 +8,49 @@ Layout of ``study.zarr``::
     acceptor.1/manifest.json    the hash of every file of the element
 
 Nothing that the index names is ever written again, so a reader keeps its data, and a writer that
-dies leaves at most a folder that no index names, which `vacuum` removes.
+dies leaves at most a folder that no index names, which `vacuum` removes. The index holds the hash
+of every manifest and of itself, so that one changed byte anywhere is noticed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import anndata
 import xarray as xr
 import zarr
-from zarr.core.sync import sync as run
 
-from mutua.errors import Fault, NewerVersion, NotAStore, StoreDamaged
+from mutua.errors import Fault, InvalidInput, MutuaError, NewerVersion, NotAStore, StoreDamaged
 from mutua.io import elements
 from mutua.io.backend import ROOT, Backend, open_backend, unwritable
+from mutua.io.hashes import (
+    MANIFEST,
+    Files,
+    HashingStore,
+    VerifyingStore,
+    hash_bytes,
+    name_of_key,
+    parse_files,
+)
+from mutua.io.index import FORMAT, Entry, Index, is_group_name
 from mutua.io.migrations import migrate
+from mutua.io.safety import old_format, refuse_unsafe
+from mutua.io.stored_record import reopen, settled
 from mutua.models import provenance
 from mutua.models.base import KINDS, find_faults
 from mutua.models.dims import RECORD
 
-__all__ = ["FORMAT", "Entry", "Store"]
+__all__ = ["Item", "Store"]
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the index says of one element."""
-
-    path: str
-    kind: str
-    version: int
-    digest: str
-    """Hash of the element's manifest, hence of every byte of it."""
-    nbytes: int
-    """Bytes in memory when everything is loaded."""
-    stored_bytes: int
-    sizes: dict[str, int]
-    written: str
-    """UTC time of writing, ISO 8601."""
-
-
-@dataclass
-class Index:
-    """The attributes of the root group."""
-
-    generation: int = 0
-    elements: dict[str, Entry] = field(default_factory=dict)
-
-    def to_json(self) -> bytes:
-        """Give the content of the root ``zarr.json``."""
-        body = {
-            "format": FORMAT,
-            "mutua_version": provenance.versions()["mutua"],
-            "generation": self.generation,
-            "elements": {name: asdict(entry) for name, entry in self.elements.items()},
-        }
-        group = {"zarr_format": 3, "node_type": "group", "attributes": {RECORD: body}}
-        return json.dumps(group, indent=1).encode()
+Item: TypeAlias = xr.Dataset | anndata.AnnData
 
 
 class Store:
@@ -86,6 +64,7 @@ class Store:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._turn = threading.RLock()  # threads wait for each other; processes are refused
 
     @classmethod
     def at(
@@ -100,7 +79,7 @@ class Store:
         return self.backend.url
 
     def exists(self) -> bool:
-        """Tell whether there is a store.
+        """Tell whether there is a store; a first write that never finished left none.
 
         Raises
         ------
@@ -110,7 +89,7 @@ class Store:
         if self.backend.read(ROOT) is not None:
             self.index()
             return True
-        if self.backend.is_empty():
+        if self.backend.is_free():
             return False
         raise NotAStore(
             f"{self.url} exists and is not a mutua store. Choose another path; nothing was changed."
@@ -125,6 +104,8 @@ class Store:
             If there is none.
         NewerVersion
             If it was written by a newer mutua.
+        StoreDamaged
+            If it is not the one that was written.
         """
         content = self.backend.read(ROOT)
         if content is None:
@@ -135,10 +116,11 @@ class Store:
         try:
             body = json.loads(content)["attributes"][RECORD]
             version = int(body["format"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise NotAStore(
-                f"{self.url} is a zarr group that mutua did not write (no mutua index in "
-                "zarr.json). Open it with xarray or anndata and add its parts to an Analysis."
+                f"{self.url} is not a store that mutua wrote, or its zarr.json is damaged (no "
+                "mutua index in it). Restore zarr.json from a copy; a zarr group of another "
+                "program is opened with xarray or anndata and added to an Analysis part by part."
             ) from error
         if version > FORMAT:
             raise NewerVersion(
@@ -147,170 +129,217 @@ class Store:
                 f"{body.get('mutua_version', 'a newer version')})."
             )
         try:
-            found = {name: Entry(**entry) for name, entry in body["elements"].items()}
-            for name, entry in found.items():
-                _check_entry(name, entry)
-            return Index(int(body["generation"]), found)
+            return Index.from_json(body)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StoreDamaged(
-                f"{self.url}: the index in zarr.json is damaged ({error}). Restore zarr.json from a "
-                "copy; the elements themselves are untouched."
+                f"{self.url}: the index in zarr.json is damaged ({error}). Restore zarr.json from "
+                "a copy; the elements themselves are untouched."
             ) from error
 
-    def commit(self, change: Callable[[Index], None]) -> Index:
+    # -- writing -------------------------------------------------------------------------------
+
+    def commit(self, change: Callable[[Index], None], *, create: bool = False) -> Index:
         """Change the index under the writer lock, in one step.
 
         Parameters
         ----------
         change
             Gets the index as it is now and edits it; elements are written by `stage` inside.
+            What it has staged is removed again if it fails.
+        create
+            Whether to make the store where there is none.
         """
-        with unwritable(self.url), self.backend.lock():
-            index = self.index() if self.exists() else Index()
+        if not create:
+            self.index()
+        with self._turn, unwritable(self.url), self.backend.lock():
+            index = self.index() if not create or self.exists() else Index()
+            before = {entry.path for entry in index.elements.values()}
             index.generation += 1
-            change(index)
+            try:
+                change(index)
+            except BaseException:
+                for entry in index.elements.values():
+                    if entry.path not in before:
+                        self._discard(entry.path)
+                raise
             self.backend.replace(ROOT, index.to_json())
             return index
 
-    def stage(self, index: Index, name: str, element: xr.Dataset | anndata.AnnData) -> None:
+    def stage(self, index: Index, name: str, element: Item) -> None:
         """Write an element into a new group and name it in `index`; the commit makes it so."""
         path = f"{name}.{index.generation}"
         self.backend.remove(path)  # left by a writer that died before its commit
         try:
-            entry = self._write(path, element)
-        except BaseException:
-            with unwritable(self.url):
-                self.backend.remove(path)
+            index.elements[name] = self._write(path, element)
+        except BaseException as error:
+            self._discard(path)
+            if type(error) is InvalidInput:
+                place = f"{name}, {error.argument}"
+                raise InvalidInput(place, error.found, error.remedy) from error
             raise
-        index.elements[name] = entry
 
-    def _write(self, path: str, element: xr.Dataset | anndata.AnnData) -> Entry:
-        inner = self.backend.zarr_store(path, read_only=False)
-        store = elements.HashingStore(inner)
-        record = provenance.read_record(element)
+    def _discard(self, path: str) -> None:
+        with contextlib.suppress(Exception):  # the error that led here says more; vacuum() is left
+            self.backend.remove(path)
+
+    def _write(self, path: str, element: Item) -> Entry:
+        store = HashingStore(self.backend.zarr_store(path, read_only=False))
         if isinstance(element, anndata.AnnData):
-            stamped = _anndata_record(element)
-            elements.write_anndata(store, element, json.dumps(stamped, separators=(",", ":")))
-            kind, version = "AnnData", 1
-            sizes = {"obs": element.n_obs, "var": element.n_vars}
-            nbytes = int(element.__sizeof__())
+            record = settled(element, "AnnData", 1)
+            elements.write_anndata(store, element, record)
+            nbytes, chunks = elements.anndata_bytes(element), {}
         else:
-            assert record is not None  # noqa: S101  assignment to an Analysis makes sure of it
-            elements.write_dataset(store, element)
-            kind, version = record["kind"], record["version"]
-            sizes = {str(dim): size for dim, size in element.sizes.items()}
-            nbytes = int(element.nbytes)
-        manifest = json.dumps(dict(sorted(store.hashes.items())), indent=0).encode()
+            known = provenance.read_record(element)
+            if known is None:
+                raise InvalidInput("element", "a Dataset without a kind", "use mutua.<Kind>.build")
+            record = settled(element, known["kind"], known["version"])
+            elements.write_dataset(store, element, record)
+            nbytes, chunks = int(element.nbytes), elements.main_chunks(element)
+        root = json.loads(self.backend.read(f"{path}/{ROOT}") or b"")
+        store.finish(root["consolidated_metadata"]["metadata"])
+        manifest = store.manifest()
         self.backend.replace(f"{path}/{MANIFEST}", manifest)
         self.backend.sync(path)
         return Entry(
             path=path,
-            kind=kind,
-            version=version,
-            digest=elements.hash_bytes(manifest),
+            kind=record["kind"],
+            version=record["version"],
+            digest=hash_bytes(manifest),
             nbytes=nbytes,
-            stored_bytes=_stored_bytes(inner),
-            sizes=sizes,
+            stored_bytes=sum(size for _, size in store.files.values()),
+            sizes=record["element"]["dims"],
+            chunks=chunks,
             written=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 
-    def read(self, name: str, entry: Entry, *, lazy: bool = False) -> Any:
-        """Open an element: Datasets lazily, AnnData in memory unless `lazy`."""
-        where = f"{self.url}, element {name!r}"
-        elements.check_version(entry.kind, entry.version, where)
-        elements.stored_metadata(self.backend.read(f"{entry.path}/{ROOT}"), where)
-        store = self.backend.zarr_store(entry.path, read_only=True)
-        if entry.kind == "AnnData":
-            return elements.read_anndata(store, lazy=lazy)
-        element = elements.read_dataset(store, entry.digest)
-        return migrate(entry.kind, entry.version, element)
-
-    def metadata(self, name: str, entry: Entry) -> dict[str, Any]:
-        """Give the parsed ``zarr.json`` of an element, refused where it is unsafe."""
-        where = f"{self.url}, element {name!r}"
-        return elements.stored_metadata(self.backend.read(f"{entry.path}/{ROOT}"), where)
-
-    def record(self, name: str, entry: Entry) -> provenance.Record | None:
-        """Give the provenance record of an element without opening its arrays."""
-        metadata = self.metadata(name, entry)
-        found = metadata.get("attributes", {}).get(RECORD)
-        if entry.kind == "AnnData":
-            store = self.backend.zarr_store(entry.path, read_only=True)
-            opened = zarr.open_group(store, mode="r", use_consolidated=True)
-            if f"uns/{RECORD}" in opened:
-                found = anndata.io.read_elem(opened[f"uns/{RECORD}"])
-        holder = xr.Dataset(attrs={} if found is None else {RECORD: found})
-        return provenance.read_record(holder)
-
     def vacuum(self) -> list[str]:
         """Remove the groups that no index names; give their names."""
-        with unwritable(self.url), self.backend.lock():
-            kept = {entry.path for entry in self.index().elements.values()}
+        self.index()
+        with self._turn, unwritable(self.url), self.backend.lock():
+            index = self.index()
+            kept = {entry.path for entry in index.elements.values()}
             removed = [
-                name for name in self.backend.groups() if name not in kept and _is_group_name(name)
+                name
+                for name in self.backend.groups()
+                if name not in kept and is_group_name(name, before=index.generation + 2)
             ]
             for name in removed:
                 self.backend.remove(name)
+            self.backend.remove_drafts()
             return removed
 
-    def faults(self, *, deep: bool = False) -> Iterable[Fault]:
+    # -- reading -------------------------------------------------------------------------------
+
+    def _where(self, name: str) -> str:
+        return f"{self.url}, element {name!r}"
+
+    def _files(self, name: str, entry: Entry) -> Files:
+        """Read manifest and metadata of an element, refused where they are changed or unsafe."""
+        where = self._where(name)
+        elements.check_version(entry.kind, entry.version, where)
+        root = self.backend.read(f"{entry.path}/{ROOT}")
+        if root is None and self.backend.read(f"{entry.path}/.zgroup") is not None:
+            raise old_format(where)
+        manifest = self.backend.read(f"{entry.path}/{MANIFEST}")
+        files = parse_files(manifest, root, entry.digest, where)
+        refuse_unsafe(files.group, where)
+        return files
+
+    def read(self, name: str, entry: Entry, *, lazy: bool = False) -> Any:
+        """Open an element: Datasets lazily, AnnData in memory unless `lazy`.
+
+        Raises
+        ------
+        StoreDamaged
+            If it is not what was written.
+        UnsafeStore
+            If it could only be read by unpickling.
+        NewerVersion
+            If its kind or version is not known yet.
+        """
+        files = self._files(name, entry)
+        try:
+            return self._open(name, entry, files, lazy=lazy)
+        except (MutuaError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise StoreDamaged(
+                f"{self._where(name)}: cannot be opened ({type(error).__name__}: {error}). Restore "
+                "it from a copy, or remove it with `del analysis[name]`."
+            ) from error
+
+    def _open(self, name: str, entry: Entry, files: Files, *, lazy: bool) -> Any:
+        store = self._verifying(name, entry, files)
+        if entry.kind == "AnnData":
+            adata = elements.read_anndata(store, lazy=lazy)
+            if not lazy:
+                reopen(adata, self._stored_record(name, adata.uns.get(RECORD)), entry.version)
+            return adata
+        record = self._stored_record(name, files.attributes.get(RECORD))
+        stored = elements.read_dataset(store, files.members)
+        element = migrate(entry.kind, entry.version, stored)
+        migrated = element is not stored
+        reopen(element, record, KINDS[entry.kind]._version, migrated=migrated)
+        return element
+
+    def _verifying(self, name: str, entry: Entry, files: Files) -> VerifyingStore:
+        inner = self.backend.zarr_store(entry.path, read_only=True)
+        return VerifyingStore(inner, self._where(name), entry.digest, files)
+
+    def record(self, name: str, entry: Entry) -> provenance.Record:
+        """Give the provenance record of an element without opening its arrays."""
+        files = self._files(name, entry)
+        found = files.attributes.get(RECORD)
+        if entry.kind == "AnnData":
+            opened = zarr.open_group(self._verifying(name, entry, files), mode="r")
+            found = anndata.io.read_elem(opened[f"uns/{RECORD}"])
+        return self._stored_record(name, found)
+
+    def _stored_record(self, name: str, found: Any) -> provenance.Record:
+        record = provenance.read_record(xr.Dataset(attrs={RECORD: found}))
+        if record is None:
+            raise StoreDamaged(
+                f"{self._where(name)}: has no record of mutua. Write it again with mutua, or "
+                "remove it with `del analysis[name]`."
+            )
+        return record
+
+    # -- checking ------------------------------------------------------------------------------
+
+    def faults(self, *, deep: bool = False) -> Iterator[Fault]:
         """Yield everything that is wrong with the store; `deep` reads every byte of it."""
         for name, entry in self.index().elements.items():
-            yield from self._element_faults(name, entry, deep=deep)
+            for fault in self._element_faults(name, entry, deep=deep):
+                yield Fault(f"element {name!r}, {fault.location}", fault.found, fault.remedy)
 
-    def _element_faults(self, name: str, entry: Entry, *, deep: bool) -> Iterable[Fault]:
-        place = f"element {name!r}"
-        content = self.backend.read(f"{entry.path}/{MANIFEST}")
-        if content is None or elements.hash_bytes(content) != entry.digest:
-            what = "is missing" if content is None else "is not the one that was written"
-            yield Fault(f"{place}, {MANIFEST}", what, "restore it from a copy")
+    def _element_faults(self, name: str, entry: Entry, *, deep: bool) -> Iterator[Fault]:
+        try:
+            files = self._files(name, entry)
+        except Exception as error:
+            yield Fault(f"group {entry.path!r}", str(error))
             return
-        manifest: Mapping[str, str] = json.loads(content)
-        for key, known in manifest.items():
+        sound = True
+        for key, known in files.hashes.items():
             # Without `deep` only the metadata are read: they are small.
-            if not deep and not key.endswith(ROOT):
-                continue
-            found = self.backend.read(f"{entry.path}/{key}")
-            if found is None or elements.hash_bytes(found) != known:
-                what = "is missing" if found is None else "holds other bytes than were written"
-                yield Fault(f"{place}, {_array_and_chunk(key)}", what, "restore it from a copy")
-                return
+            if deep or key.endswith(ROOT):
+                found = self._hash(f"{entry.path}/{key}")
+                if found != known:
+                    sound = False
+                    yield Fault(name_of_key(key), found or "is missing", "restore it from a copy")
+        if not sound:
+            return
         try:
             element = self.read(name, entry)
         except Exception as error:
-            yield Fault(place, f"cannot be opened: {error}")
+            yield Fault(f"group {entry.path!r}", f"cannot be opened: {error}")
             return
         if entry.kind in KINDS:
-            for fault in find_faults(KINDS[entry.kind], element, deep=deep):
-                yield Fault(f"{place}, {fault.location}", fault.found, fault.remedy)
+            yield from find_faults(KINDS[entry.kind], element, deep=deep)
 
-
-def _array_and_chunk(key: str) -> str:
-    array, found, chunk = key.partition("/c/")
-    if found:
-        return f"array {array!r}, chunk {chunk}"
-    return f"array {key[:-2]!r}" if key.endswith("/c") else f"metadata {key!r}"
-
-
-def _stored_bytes(store: Any) -> int:
-    return int(run(store.getsize_prefix("")))
-
-
-def _anndata_record(adata: anndata.AnnData) -> provenance.Record:
-    """Give the record of an AnnData, "supplied" where it has none, without touching it."""
-    steps = provenance.chain(adata)
-    digest = provenance.anndata_digest(adata)
-    dims = {"obs": adata.n_obs, "var": adata.n_vars}
-    element = {"dims": dims, "dtypes": {}, "digests": {digest["method"]: digest["value"]}}
-    return {"kind": "AnnData", "version": 1, "steps": steps, "element": element}
-
-
-def _check_entry(name: str, entry: Entry) -> None:
-    """Refuse an index entry that points outside the store's own groups."""
-    if not _is_group_name(entry.path):
-        raise ValueError(f"element {name!r} has the path {entry.path!r}")
-
-
-def _is_group_name(path: str) -> bool:
-    name, dot, generation = path.rpartition(".")
-    return bool(dot) and generation.isdigit() and name != "" and not set(name) & set("/\\")
+    def _hash(self, key: str) -> str:
+        """Give the hash of a file, or what keeps it from being read."""
+        try:
+            content = self.backend.read(key)
+        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+            return f"cannot be read: {error}"
+        return "" if content is None else hash_bytes(content)

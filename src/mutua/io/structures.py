@@ -38,12 +38,15 @@ class ResidueDistances(NamedTuple):
         alike, else empty.
     sequence
         One letter per residue, X where the residue is none of the known amino acids or bases.
+    chain
+        Name of the chain.
     """
 
     distance: NDArray[np.float32]
     residue_number: NDArray[np.int64]
     insertion_code: NDArray[np.str_]
     sequence: str
+    chain: str
 
 
 def read_residue_distances(
@@ -84,7 +87,7 @@ def read_residue_distances(
 
     Examples
     --------
-    >>> from mutua.datasets._data import rhomboid_structure_path
+    >>> from mutua.datasets import rhomboid_structure_path
     >>> structure = read_residue_distances(rhomboid_structure_path(), chain="A", atom="CB")
     >>> structure.distance.shape, structure.sequence[:5], int(structure.residue_number[0])
     ((182, 182), 'ERAGP', 91)
@@ -93,7 +96,7 @@ def read_residue_distances(
     """
     if atom not in ATOMS:
         raise InvalidInput("atom", f"{atom!r}", f"use one of {list(ATOMS)}")
-    residues = _chain_residues(_read_model(path, model), chain, os.fspath(path))
+    name, residues = _chain_residues(_read_model(path, model), chain, os.fspath(path))
     coordinates, owner = _coordinates(residues, atom)
     if not len(owner):
         raise InvalidInput(
@@ -106,6 +109,7 @@ def read_residue_distances(
         np.array([residue.seqid.num for residue in residues], dtype=np.int64),
         np.array([residue.seqid.icode.strip() for residue in residues], dtype=np.str_),
         _one_letter(residues),
+        name,
     )
 
 
@@ -164,8 +168,8 @@ def align_to_columns(
         raise InvalidInput(
             "aligned_sequence",
             f"only {identity:.0%} of it or of the chain is the same in both",
-            "give the row of the alignment that is the structure's own protein, name another "
-            "chain, or lower `min_identity`",
+            "give the row of the alignment that is the structure's own protein, or name another "
+            "chain",
         )
     in_query = np.array(list(alignment.add_gaps(query, 1))) != "-"
     in_target = np.array(list(alignment.add_gaps(target, 2))) != "-"
@@ -214,8 +218,10 @@ def _read_model(path: str | os.PathLike[str], model: int) -> gemmi.Model:
     return structure[model].clone()
 
 
-def _chain_residues(model: gemmi.Model, chain: str | None, name: str) -> list[Any]:
-    """Give the polymer residues of the named chain, one conformation each."""
+def _chain_residues(
+    model: gemmi.Model, chain: str | None, name: str
+) -> tuple[str, list[Any]]:
+    """Give the name and the polymer residues of the chain asked for, one conformation each."""
     polymers = {each.name: list(each.get_polymer().first_conformer()) for each in model}
     filled = [each for each, residues in polymers.items() if residues]
     if chain is None:
@@ -234,7 +240,7 @@ def _chain_residues(model: gemmi.Model, chain: str | None, name: str) -> list[An
             f"chain {chain!r} holds no polymer residues, only water or ligands",
             f"use one of {filled}" if filled else "give a structure with a protein chain",
         )
-    return polymers[chain]
+    return chain, polymers[chain]
 
 
 def _one_letter(residues: list[Any]) -> str:

@@ -1,7 +1,7 @@
 """Apply a model to letter codes, batch by batch.
 
 The model is a torch module or any callable. It sees what `encoding` says; its output may be a
-tensor, an array, or a tuple of them.
+tensor, an array, or a tuple or dictionary of them (`mutua.kernels.model_output`).
 """
 
 from __future__ import annotations
@@ -9,163 +9,25 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mutua.errors import DeviceUnavailable, InvalidInput
 from mutua.kernels.letters import check_codes, decode, one_hot
-from mutua.settings import settings, show_progress
+from mutua.kernels.model_output import Target, Targets, resolve_targets
+from mutua.settings import DEVICES, settings, show_progress
 
-__all__ = ["ENCODINGS", "Targets", "apply_model", "resolve_targets"]
+__all__ = ["ENCODINGS", "apply_model", "check_arguments", "find_targets", "ready"]
 
 Encoding = Literal["one_hot", "codes", "text"]
-Target = str | int | Callable[[Any], Any]
 
 ENCODINGS = ("one_hot", "codes", "text")
-_one_at_a_time = threading.RLock()  # a module's mode and device belong to the whole process
-
-
-class Targets(NamedTuple):
-    """Which outputs of a model to keep.
-
-    Attributes
-    ----------
-    names
-        A name for each column of the predictions.
-    pick
-        Gives the kept columns, float32 (sequence, target), from the output of the model.
-    """
-
-    names: tuple[str, ...]
-    pick: Callable[[Any, int], npt.NDArray[np.float32]]
-
-
-def resolve_targets(
-    model: Any,
-    output: Any,
-    n: int,
-    target: Target | Sequence[Target] | None,
-    target_names: Sequence[str] | None,
-) -> Targets:
-    """Find out from one output which columns `target` means.
-
-    Parameters
-    ----------
-    model
-        Its attribute ``target_names``, if it has one, names its outputs.
-    output
-        What it gave for `n` sequences.
-    n
-        Number of sequences of that output.
-    target
-        Name, index or function of the output, or several; None for all outputs.
-    target_names
-        Names of the model's outputs; takes precedence over those of the model.
-
-    Raises
-    ------
-    InvalidInput
-        If a target is unknown, or there are as many names as there are not outputs.
-    """
-    given = target_names if target_names is not None else getattr(model, "target_names", None)
-    wanted: list[Target] | None
-    if target is None:
-        wanted = None
-    elif isinstance(target, Sequence) and not isinstance(target, str):
-        wanted = list(target)
-    else:
-        wanted = [target]  # type: ignore[list-item]
-    if wanted is not None and all(callable(item) for item in wanted):
-        functions: list[Any] = list(wanted)
-        widths = [_columns(function(output), n).shape[1] for function in functions]
-        names: list[str] = []
-        for number, (function, width) in enumerate(zip(functions, widths, strict=True)):
-            label = getattr(function, "__name__", "") or f"target{number}"
-            label = f"target{number}" if label == "<lambda>" else label
-            names += [label] if width == 1 else [f"{label}{i}" for i in range(width)]
-        names = list(target_names) if target_names is not None else names
-        if len(names) != sum(widths):
-            raise _miscounted(names, sum(widths))
-
-        def pick_functions(result: Any, rows: int) -> npt.NDArray[np.float32]:
-            return np.concatenate([_columns(f(result), rows) for f in functions], axis=1)
-
-        return Targets(_unique(names), pick_functions)
-
-    width = _columns(output, n).shape[1]
-    outputs = [str(number) for number in range(width)] if given is None else list(map(str, given))
-    if len(outputs) != width:
-        raise _miscounted(outputs, width)
-    if width == 1 and given is None:
-        outputs = ["prediction"]
-    chosen = list(range(width)) if wanted is None else [_place(item, outputs) for item in wanted]
-
-    def pick(result: Any, rows: int) -> npt.NDArray[np.float32]:
-        columns = _columns(result, rows)
-        if columns.shape[1] != width:
-            raise InvalidInput(
-                "model", f"gave {columns.shape[1]} outputs after {width}", "give the same number"
-            )
-        return columns[:, chosen]
-
-    return Targets(_unique([outputs[place] for place in chosen]), pick)
-
-
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    if len(set(names)) != len(names):
-        raise InvalidInput("target", f"names repeat: {list(names)}", "give each its own name")
-    return tuple(names)
-
-
-def _miscounted(names: Sequence[str], width: int) -> InvalidInput:
-    return InvalidInput(
-        "target_names",
-        f"{len(names)} names for a model with {width} outputs per sequence",
-        f"give {width} names",
-    )
-
-
-def _place(target: Target, outputs: list[str]) -> int:
-    if callable(target):
-        raise InvalidInput("target", "functions and names mixed", "use only one sort of target")
-    if isinstance(target, str):
-        if target not in outputs:
-            raise InvalidInput("target", f"{target!r}", f"the model's outputs are {outputs}")
-        return outputs.index(target)
-    if isinstance(target, bool) or not isinstance(target, int | np.integer):
-        raise InvalidInput("target", f"{target!r}", "use a name, an index or a function")
-    if not -len(outputs) <= target < len(outputs):
-        raise InvalidInput(
-            "target", f"index {target}", f"the model has {len(outputs)} outputs (from 0)"
-        )
-    return int(target) % len(outputs)
-
-
-def _columns(output: Any, n: int) -> npt.NDArray[np.float32]:
-    """Give an output as float32 (sequence, column): tuples side by side, further dims flat."""
-    if isinstance(output, tuple | list) and output and not np.isscalar(output[0]):
-        return np.concatenate([_columns(part, n) for part in output], axis=1)
-    if isinstance(output, dict):
-        return np.concatenate([_columns(part, n) for part in output.values()], axis=1)
-    if hasattr(output, "detach"):
-        output = output.detach().cpu().numpy()
-    try:
-        values = np.asarray(output, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise InvalidInput(
-            "model", f"gave a {type(output).__name__}", "give numbers: a tensor or an array"
-        ) from None
-    rows = values.shape[0] if values.ndim else 1
-    if values.ndim == 0 or rows != n:
-        raise InvalidInput(
-            "model",
-            f"gave {rows} rows for {n} sequences",
-            "give one row a sequence, in the same order",
-        )
-    return values.reshape(n, -1)
+# A module's mode and device belong to the whole process, and a function may not be made for
+# threads: models run one at a time. torch itself uses all cores.
+_one_at_a_time = threading.RLock()
 
 
 def apply_model(
@@ -173,15 +35,17 @@ def apply_model(
     model: Any,
     *,
     alphabet: str,
+    unknown: str = "N",
     targets: Targets | None = None,
     target: Target | Sequence[Target] | None = None,
     target_names: Sequence[str] | None = None,
     tracks: npt.NDArray[np.float32] | None = None,
-    args: Sequence[npt.ArrayLike] = (),
+    args: Sequence[Any] = (),
     encoding: Encoding = "one_hot",
     batch_size: int = 256,
     device: str | None = None,
     progress: bool | None = None,
+    first_sequence: int = 0,
 ) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
     """Give the predictions of a model for sequences.
 
@@ -190,55 +54,110 @@ def apply_model(
     codes
         uint8 (sequence, position).
     model
-        A torch module (run in evaluation mode, its mode and device restored) or any callable.
+        A torch module (run in evaluation mode without gradients, its mode and device restored) or
+        any callable.
     alphabet
         The letters.
+    unknown
+        Symbol of an unknown letter in text.
     targets, target, target_names
         What of the output to keep: found out already, or to be found out from the first batch.
     tracks
         float32 (sequence, track, position): stacked below the one-hot letters.
     args
-        Further arguments of the model, each with a row a sequence.
+        Further arguments of the model, each with a row a sequence; they become tensors, and
+        float64 arrays float32.
     encoding
         What the model sees first: ``one_hot``, a float32 tensor (sequence, letter, position);
-        ``codes``, a uint8 array; ``text``, a list of strings.
+        ``codes``, uint8 (sequence, position), a tensor for a module and an array for a function;
+        ``text``, a list of strings without padding.
     batch_size
         Sequences at once.
     device
-        ``auto``, ``cpu`` or ``cuda``; None for the setting.
+        ``auto``, ``cpu`` or ``cuda``; None for the setting. With ``auto`` a function gets its
+        input on the CPU.
     progress
         Show a progress bar; None for the setting.
+    first_sequence
+        Number of the first sequence among all, for messages.
 
     Returns
     -------
     predictions : float32 array (sequence, target)
     names : tuple of str
+
+    Raises
+    ------
+    InvalidInput
+        If there are no sequences, an argument does not fit, or the model gives another number of
+        rows, NaN or no numbers.
+    DeviceUnavailable
+        For ``device="cuda"`` without a usable GPU.
+
+    Examples
+    --------
+    >>> codes = np.array([[0, 1, 1], [2, 2, 3]], np.uint8)
+    >>> apply_model(codes, lambda x: x.sum(dim=2), alphabet="ACGT", target=[1, 2])
+    (array([[2., 0.],
+           [0., 2.]], dtype=float32), ('1', '2'))
     """
     codes = check_codes(codes)
     n = len(codes)
-    kept: list[npt.NDArray[np.float32]] = []
-    with _one_at_a_time, _ready(model, device) as place:
+    if n == 0:
+        raise InvalidInput("sequences", "there are none", "pass at least one sequence")
+    args = check_arguments(args, n)
+    predictions = np.empty((0, 0), np.float32)
+    with ready(model, device) as place:
         for start in _steps(n, batch_size, progress):
             rows = slice(start, min(start + batch_size, n))
-            first = _encode(codes[rows], alphabet, encoding, tracks, rows, place)
-            others = [_argument(argument, rows, n, place) for argument in args]
-            output = model(first, *others)
-            size = rows.stop - rows.start
+            size = rows.stop - start
+            encoded = _encode(codes[rows], model, alphabet, unknown, encoding, tracks, rows, place)
+            output = model(encoded, *(_batch(argument, rows, place) for argument in args))
             if targets is None:
                 targets = resolve_targets(model, output, size, target, target_names)
-            values = targets.pick(output, size)
-            bad = np.isnan(values)
-            if bad.any():
-                raise InvalidInput(
-                    "model",
-                    f"gave NaN for {int(bad.any(axis=1).sum())} of {size} sequences, first for "
-                    f"sequence {start + int(bad.any(axis=1).argmax())}",
-                    "repair the model or leave these sequences out",
-                )
-            kept.append(values)
-    if targets is None:
-        raise InvalidInput("sequences", "there are none", "pass at least one sequence")
-    return np.concatenate(kept), targets.names
+            if start == 0:
+                predictions = np.empty((n, len(targets.names)), np.float32)
+            predictions[rows] = targets.pick(output, size)
+            _refuse_nan(predictions[rows], first_sequence + start)
+    assert targets is not None
+    return predictions, targets.names
+
+
+def find_targets(
+    codes: npt.NDArray[np.uint8],
+    model: Any,
+    *,
+    alphabet: str,
+    unknown: str = "N",
+    target: Target | Sequence[Target] | None = None,
+    target_names: Sequence[str] | None = None,
+    tracks: npt.NDArray[np.float32] | None = None,
+    args: Sequence[Any] = (),
+    encoding: Encoding = "one_hot",
+    device: str | None = None,
+) -> Targets:
+    """Find out which columns of a model's output are asked for, by applying it to a few sequences.
+
+    The values do not matter: NaN is no fault. Parameters and errors are those of `apply_model`.
+    """
+    n = len(codes)
+    rows = slice(0, n)
+    args = check_arguments(args, n)
+    with ready(model, device) as place:
+        encoded = _encode(check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place)
+        output = model(encoded, *(_batch(argument, rows, place) for argument in args))
+        return resolve_targets(model, output, n, target, target_names)
+
+
+def _refuse_nan(values: npt.NDArray[np.float32], start: int) -> None:
+    bad = np.isnan(values).any(axis=1)
+    if bad.any():
+        raise InvalidInput(
+            "model",
+            f"gave NaN for {int(bad.sum())} of {len(values)} sequences, first for sequence "
+            f"{start + int(bad.argmax())}",
+            "repair the model or leave these sequences out",
+        )
 
 
 def _steps(n: int, batch_size: int, progress: bool | None) -> Any:
@@ -252,71 +171,128 @@ def _steps(n: int, batch_size: int, progress: bool | None) -> Any:
 
 def _encode(
     codes: npt.NDArray[np.uint8],
+    model: Any,
     alphabet: str,
+    unknown: str,
     encoding: Encoding,
     tracks: npt.NDArray[np.float32] | None,
     rows: slice,
     place: Any,
 ) -> Any:
-    if encoding == "codes":
-        return codes
+    """Give a batch as the model sees it, in memory of its own: a model may write into it."""
     if encoding == "text":
-        return [text.decode() for text in decode(codes, alphabet, padding=None).tolist()]
+        text = decode(codes, alphabet, unknown=unknown, padding=None)
+        return [row.decode("ascii") for row in text.tolist()]
     import torch
 
+    if encoding == "codes":
+        copied = codes.copy()
+        is_module = isinstance(model, torch.nn.Module)
+        return torch.from_numpy(copied).to(place) if is_module else copied
     letters = one_hot(codes, len(alphabet))
     if tracks is not None:
         letters = np.concatenate([letters, np.asarray(tracks[rows], np.float32)], axis=1)
     return torch.from_numpy(letters).to(place)
 
 
-def _argument(argument: npt.ArrayLike, rows: slice, n: int, place: Any) -> Any:
+def check_arguments(args: Any, n: int) -> list[Any]:
+    """Give the further arguments of a model as arrays and tensors with a row a sequence.
+
+    Raises
+    ------
+    InvalidInput
+        If they are no list, or one has another number of rows or holds no numbers.
+    """
+    if not isinstance(args, list | tuple):
+        raise InvalidInput("args", f"a {type(args).__name__}", "use a list, e.g. args=[array]")
+    checked = []
+    for number, argument in enumerate(args):
+        array = argument if hasattr(argument, "detach") else np.asarray(argument)
+        if not hasattr(array, "detach") and array.dtype.kind not in "biufc":
+            found = f"argument {number} is {array.dtype} of shape {array.shape}"
+            raise InvalidInput("args", found, "use arrays or tensors of numbers")
+        if array.ndim == 0 or array.shape[0] != n:
+            raise InvalidInput(
+                "args",
+                f"argument {number} has shape {tuple(array.shape)} for {n} sequences",
+                "give each argument one row a sequence",
+            )
+        checked.append(array)
+    return checked
+
+
+def _batch(argument: Any, rows: slice, place: Any) -> Any:
+    """Give some rows of an argument as a tensor of its own."""
     import torch
 
-    tensor = (
-        argument if isinstance(argument, torch.Tensor) else torch.as_tensor(np.asarray(argument))
-    )
-    if tensor.ndim == 0 or tensor.shape[0] != n:
-        raise InvalidInput(
-            "args",
-            f"an argument of shape {tuple(tensor.shape)} for {n} sequences",
-            "give each argument one row a sequence",
-        )
-    return tensor[rows].to(place)
+    if isinstance(argument, torch.Tensor):
+        return argument[rows].to(place, copy=True)
+    part = np.array(argument[rows], dtype=np.float32 if argument.dtype == np.float64 else None)
+    return torch.from_numpy(part).to(place)
 
 
 @contextlib.contextmanager
-def _ready(model: Any, device: str | None) -> Iterator[Any]:
-    """Put a module into evaluation mode on the device for a while, then back as it was."""
+def ready(model: Any, device: str | None) -> Iterator[Any]:
+    """Put a module into evaluation mode on a device for a while, then back as it was.
+
+    Parameters
+    ----------
+    model
+        A torch module or any callable, which is left as it is. A module that is spread over
+        several devices stays there.
+    device
+        ``auto``, ``cpu`` or ``cuda``; None for the setting.
+
+    Yields
+    ------
+    torch.device
+        Where its input has to be.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be called, is a class, or there is no such device.
+    DeviceUnavailable
+        For ``cuda`` without a usable GPU.
+    """
     import torch
 
+    _refuse_what_is_no_model(model)
+    asked = settings.device if device is None else device
+    if asked not in DEVICES:
+        raise InvalidInput("device", f"{asked!r}", f"use one of {list(DEVICES)}")
+    usable = torch.cuda.is_available()
+    if asked == "cuda" and not usable:
+        raise DeviceUnavailable("device='cuda': torch finds no usable GPU. Use device='cpu'.")
+    if not isinstance(model, torch.nn.Module):
+        with _one_at_a_time, torch.no_grad():
+            yield torch.device("cuda" if asked == "cuda" else "cpu")
+        return
+    with _one_at_a_time:
+        tensors = [*model.parameters(), *model.buffers()]
+        homes = {tensor.device for tensor in tensors} or {torch.device("cpu")}
+        home = tensors[0].device if tensors else torch.device("cpu")
+        wanted = ("cuda" if usable else "cpu") if asked == "auto" else asked
+        stays = len(homes) > 1 or home.type == wanted or (asked == "auto" and home.type != "cpu")
+        place = home if stays else torch.device(wanted)
+        modes = [(part, part.training) for part in model.modules()]
+        try:
+            model.eval()
+            if not stays:
+                model.to(place)
+            with torch.no_grad():
+                yield place
+        finally:
+            for part, mode in modes:
+                part.training = mode
+            if not stays:
+                model.to(home)
+
+
+def _refuse_what_is_no_model(model: Any) -> None:
+    if inspect.isclass(model):
+        raise InvalidInput("model", f"the class {model.__name__}", "pass an instance of it")
     if not callable(model):
         raise InvalidInput(
             "model", f"a {type(model).__name__}", "pass a torch module or a function"
         )
-    if inspect.isclass(model):
-        raise InvalidInput("model", f"the class {model.__name__}", "pass an instance of it")
-    asked = settings.device if device is None else device
-    if asked not in ("auto", "cpu", "cuda"):
-        raise InvalidInput("device", f"{asked!r}", "use 'auto', 'cpu' or 'cuda'")
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise DeviceUnavailable("device='cuda': torch finds no usable GPU. Use device='cpu'.")
-    module = model if isinstance(model, torch.nn.Module) else None
-    home = next(module.parameters(), torch.empty(0)).device if module is not None else None
-    if asked == "auto":
-        usable = "cuda" if torch.cuda.is_available() else "cpu"
-        place = home if home is not None and home.type != "cpu" else torch.device(usable)
-    else:
-        place = torch.device(asked)
-    modes = [] if module is None else [(part, part.training) for part in module.modules()]
-    try:
-        if module is not None:
-            module.eval()
-            module.to(place)
-        with torch.inference_mode():
-            yield place
-    finally:
-        for part, mode in modes:
-            part.training = mode
-        if module is not None and home is not None:
-            module.to(home)

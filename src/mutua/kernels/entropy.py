@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 __all__ = ["fill_terms", "smoothed_entropy", "sum_terms", "term_scale"]
 
-RUN = 64  # counts looked at together: one test tells whether all of them are tabulated
+SQRT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)  # of 1 / sqrt(2): fractions are around 1
+LOG2_E = 1.4426950408889634
 
 
 def term_scale(total: float, pseudocount: float, n_sequences: int) -> float:
@@ -37,58 +38,84 @@ def term_scale(total: float, pseudocount: float, n_sequences: int) -> float:
     return 2.0 ** (61 - math.ceil(math.log2(bound)))
 
 
-@njit(nogil=True, cache=True)
-def _term(count: float, added: float, scale: float) -> int:
-    """Give ``h(count) * scale`` for ``added`` = g, rounded."""
-    value = (count + added) * math.log2(count + added)
-    if added > 0.0:
-        value -= added * math.log2(added)
-    return np.int64(np.rint(value * scale))
+# Without numba's test for a division by zero the loops over `_term` are vectorised.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _log2(x: float) -> float:
+    """Give log2 of a positive normal number to within one unit in the last place.
+
+    The natural logarithm of fdlibm (Sun Microsystems, 1993), without its branches: a call of the
+    C library could not be vectorised, and its last bit depends on the platform.
+    """
+    bits = np.float64(x).view(np.int64)
+    exponent = (bits - SQRT_HALF_BITS) >> np.int64(52)
+    fraction = np.int64(bits - (exponent << np.int64(52))).view(np.float64) - 1.0
+    s = fraction / (2.0 + fraction)
+    z = s * s
+    w = z * z
+    even = w * (0.3999999999940942 + w * (0.22222198432149784 + w * 0.15313837699209373))
+    odd = z * (
+        0.6666666666666735
+        + w * (0.2857142874366239 + w * (0.1818357216161805 + w * 0.14798198605116586))
+    )
+    half = 0.5 * fraction * fraction
+    return exponent + (fraction - (half - s * (half + even + odd))) * LOG2_E
 
 
-@njit(nogil=True, cache=True)
-def fill_terms(terms: NDArray[np.int64], added: float, unit: float, scale: float) -> None:
-    """Tabulate ``h(n * unit) * scale`` for n = 0 .. len(terms) - 1."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def _term(count: float, added: float, base: float, scale: float) -> int:
+    """Give ``h(count) * scale``, rounded, for ``added`` = g and ``base`` = f(g)."""
+    smoothed = count + added
+    return np.int64(np.floor((smoothed * _log2(smoothed) - base) * scale + 0.5))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _f(x: float) -> float:
+    return x * _log2(x) if x > 0.0 else 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def fill_terms(terms: NDArray[np.int64], added: float, scale: float) -> None:
+    """Tabulate ``h(n) * scale`` for the counts n = 0 .. len(terms) - 1."""
+    base = _f(added)
     terms[0] = 0
     for n in range(1, len(terms)):
-        terms[n] = _term(n * unit, added, scale)
+        terms[n] = _term(n, added, base, scale)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def sum_terms(
     counts: NDArray[Any], terms: NDArray[np.int64], added: float, unit: float, scale: float
 ) -> tuple[int, int]:
     """Sum ``h(n) * scale`` over a flat table of counts, given in units of `unit`.
 
-    `terms` are the tabulated terms of the smallest counts (at least of 0).
+    Parameters
+    ----------
+    terms
+        The terms of the smallest counts, for the same `added`; (0,) if there is no such table.
 
     Returns
     -------
     tuple
         The sum and the number of counts above 0.
     """
-    entropy = np.int64(0)
+    largest = np.int64(0)
     observed = np.int64(0)
-    n_terms = np.int64(len(terms))
-    n_counts = np.uint64(len(counts))
-    for start in range(np.uint64(0), n_counts, np.uint64(RUN)):
-        stop = min(start + np.uint64(RUN), n_counts)
-        largest = np.int64(0)
-        for x in range(start, stop):
-            n = np.int64(counts[x])
-            largest = max(largest, n)
-            observed += np.int64(n > 0)
-        if largest < n_terms:
-            for x in range(start, stop):
-                entropy += terms[np.uint64(counts[x])]
-        else:
-            for x in range(start, stop):
-                n = np.int64(counts[x])
-                entropy += terms[n] if n < n_terms else _term(n * unit, added, scale)
+    for x in range(len(counts)):
+        largest = max(largest, np.int64(counts[x]))
+        observed += np.int64(counts[x] > 0)
+    entropy = np.int64(0)
+    if largest < len(terms):
+        for x in range(len(counts)):
+            entropy += terms[np.uint64(counts[x])]
+    else:
+        base = _f(added)
+        for x in range(len(counts)):
+            term = _term(counts[x] * unit, added, base, scale)
+            entropy += term * np.int64(counts[x] > 0)
     return entropy, observed
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def smoothed_entropy(
     entropy: int, total: float, pseudocount: float, n_bins: float, scale: float
 ) -> float:
@@ -96,8 +123,5 @@ def smoothed_entropy(
     if total <= 0.0:
         return np.nan
     smoothed = total * (1.0 + pseudocount)
-    empty = 0.0
-    if pseudocount > 0.0:
-        added = pseudocount * total / n_bins
-        empty = n_bins * added * math.log2(added)
-    return math.log2(smoothed) - (empty + entropy / scale) / smoothed
+    empty = n_bins * _f(pseudocount * total / n_bins)
+    return _log2(smoothed) - (empty + entropy / scale) / smoothed

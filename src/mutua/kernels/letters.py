@@ -6,8 +6,6 @@ the padding that makes sequences of different lengths rows of one array.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from mutua.errors import InvalidInput
-from mutua.settings import available_threads
+from mutua.kernels.rows import over_rows
 
 __all__ = [
     "PADDING",
@@ -29,42 +27,19 @@ __all__ = [
     "is_nucleotide",
     "letter_table",
     "one_hot",
-    "over_rows",
     "reverse_complement",
+    "spread_rows",
 ]
 
 Codes = npt.NDArray[np.uint8]
 Pad = Literal["left", "right", "center"]
+PADS = ("left", "right", "center")
 
 UNKNOWN = np.uint8(254)
 PADDING = np.uint8(255)
 
 _PARTNERS = {"A": "T", "C": "G", "G": "C", "T": "A", "U": "A"}
 _SCAN = 2**16  # letters looked at before has_invalid_code may stop early
-
-
-def over_rows(kernel: Callable[..., Any], n_rows: int, *arguments: Any) -> list[Any]:
-    """Run ``kernel(start, stop, *arguments)`` over ranges of rows, on all available threads.
-
-    The kernel must release the GIL (``njit(nogil=True)``) and treat every row by itself, so that
-    the result cannot depend on where the ranges begin. Ranges are small, for rows may differ in
-    cost.
-
-    Returns
-    -------
-    list
-        What the kernel returned for each range, in the order of the rows.
-    """
-    threads = available_threads()
-    step = n_rows if threads == 1 else max(16, -(-n_rows // (8 * threads)))
-    starts = range(0, n_rows, max(step, 1))
-    if len(starts) <= 1:
-        return [kernel(start, n_rows, *arguments) for start in starts]
-    with ThreadPoolExecutor(threads) as pool:
-        tasks = [
-            pool.submit(kernel, start, min(start + step, n_rows), *arguments) for start in starts
-        ]
-        return [task.result() for task in tasks]
 
 
 def check_codes(codes: npt.ArrayLike, argument: str = "codes") -> Codes:
@@ -161,26 +136,41 @@ def complement_codes(alphabet: str) -> npt.NDArray[np.uint8]:
     return table[[ord(partner) for partner in partners]]
 
 
-def encode(
-    buffer: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    *,
-    width: int | None = None,
-    pad: Pad = "right",
-) -> Codes:
-    """Encode records that lie end to end in one buffer.
+def encode(text: bytes, table: npt.NDArray[np.uint8]) -> Codes:
+    """Give the code of every letter of a text.
 
     Parameters
     ----------
-    buffer
-        uint8 (letters,): the bytes of all records.
-    offsets
-        int64 (records + 1,): record i is ``buffer[offsets[i]:offsets[i + 1]]``.
+    text
+        ASCII.
     table
         uint8 (256,) from :func:`letter_table`.
+
+    Returns
+    -------
+    uint8 array (letters,)
+        Read-only.
+
+    Examples
+    --------
+    >>> encode(b"ACGTNA", letter_table("ACGT"))
+    array([  0,   1,   2,   3, 254,   0], dtype=uint8)
+    """
+    return np.frombuffer(text.translate(table.tobytes()), np.uint8)
+
+
+def spread_rows(codes: Codes, lengths: npt.NDArray[np.int64], *, width: int, pad: Pad) -> Codes:
+    """Give records that lie end to end as the rows of one array, in the memory they are in.
+
+    Parameters
+    ----------
+    codes
+        uint8, of at least ``len(lengths) * width`` places, at whose beginning the codes of all
+        records lie end to end. What it holds is overwritten.
+    lengths
+        int64 (records,), none above `width`.
     width
-        Length of the rows; by default that of the longest record.
+        Length of the rows.
     pad
         The side of a shorter record that is filled with 255. With ``"center"`` both sides are,
         and the right one gets the odd letter.
@@ -188,69 +178,55 @@ def encode(
     Returns
     -------
     uint8 array (records, width)
+        A view of `codes`.
 
     Raises
     ------
     InvalidInput
-        If the offsets do not fit the buffer, or a record is longer than `width`.
+        If `pad` is none of the three, or the records do not fit.
 
     Examples
     --------
-    >>> buffer = np.frombuffer(b"ACGTNA", np.uint8)
-    >>> encode(buffer, np.array([0, 4, 6]), letter_table("ACGT"))
-    array([[  0,   1,   2,   3],
-           [254,   0, 255, 255]], dtype=uint8)
+    >>> codes = np.array([0, 1, 2, 3, 9, 9], np.uint8)
+    >>> spread_rows(codes, np.array([1, 3]), width=3, pad="left")
+    array([[255, 255,   0],
+           [  1,   2,   3]], dtype=uint8)
     """
-    if pad not in ("left", "right", "center"):
-        raise InvalidInput("pad", f"{pad!r}", "use 'left', 'right' or 'center'")
-    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
-    lengths = np.diff(offsets)
-    if offsets.size == 0 or offsets[0] < 0 or offsets[-1] > buffer.size or (lengths < 0).any():
-        raise InvalidInput(
-            "offsets",
-            f"not record bounds within {buffer.size} letters",
-            "pass n + 1 bounds in rising order",
-        )
-    longest = int(lengths.max(initial=0))
-    if width is None:
-        width = longest
-    if longest > width:
+    if pad not in PADS:
+        raise InvalidInput("pad", f"{pad!r}", f"use one of {list(PADS)}")
+    lengths = np.ascontiguousarray(lengths, dtype=np.int64)
+    if lengths.max(initial=0) > width or codes.size < lengths.size * width:
         raise InvalidInput(
             "width",
-            f"{width}, and record {int(lengths.argmax())} has {longest} letters",
-            f"use a width of at least {longest}, or trim the records first",
+            f"{width} for records of up to {lengths.max(initial=0)} letters in {codes.size} places",
+            "use the length of the longest record, and room for every row",
         )
-    codes = np.empty((lengths.size, width), np.uint8)
-    over_rows(
-        _encode_rows, lengths.size, buffer, offsets, table, pad == "left", pad == "center", codes
-    )
-    return codes
+    _spread_rows(codes, lengths, width, pad == "left", pad == "center")
+    return codes[: lengths.size * width].reshape(lengths.size, width)
 
 
 @njit(cache=True, nogil=True)
-def _encode_rows(
-    start: int,
-    stop: int,
-    buffer: Codes,
-    offsets: npt.NDArray[np.int64],
-    table: Codes,
-    pad_left: bool,
-    pad_center: bool,
-    codes: Codes,
+def _spread_rows(
+    codes: Codes, lengths: npt.NDArray[np.int64], width: int, pad_left: bool, pad_center: bool
 ) -> None:
-    width = codes.shape[1]
-    for i in range(start, stop):
-        first = offsets[i]
-        length = offsets[i + 1] - first
+    # From the last record to the first: none comes to lie over one that is still to be moved.
+    end = lengths.sum()
+    for i in range(lengths.size - 1, -1, -1):
+        length = lengths[i]
         left = 0
         if pad_left:
             left = width - length
         elif pad_center:
             left = (width - length) // 2
-        codes[i, :left] = PADDING
-        for j in range(length):
-            codes[i, left + j] = table[buffer[first + j]]
-        codes[i, left + length :] = PADDING
+        first = end - length
+        row = i * width
+        for j in range(row + left + length, row + width):
+            codes[j] = PADDING
+        for j in range(length - 1, -1, -1):
+            codes[row + left + j] = codes[first + j]
+        for j in range(row, row + left):
+            codes[j] = PADDING
+        end = first
 
 
 def decode(

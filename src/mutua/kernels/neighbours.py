@@ -9,7 +9,8 @@ import numpy.typing as npt
 from numba import njit
 
 from mutua.errors import InvalidInput
-from mutua.kernels.letters import PADDING, UNKNOWN, check_codes, over_rows
+from mutua.kernels.letters import PADDING, UNKNOWN, check_codes
+from mutua.kernels.rows import over_rows
 
 __all__ = ["neighbour_counts"]
 

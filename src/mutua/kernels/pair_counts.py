@@ -28,6 +28,8 @@ __all__ = ["Columns", "Scratch", "count_directly", "count_joined", "join_columns
 
 CHUNK = 65_535  # sequences counted before 16-bit bins are emptied
 JOINED_CELLS = 2**15  # cells of a joined table: the part in use fits the first-level cache
+JOINED_CODES = 512
+SEQUENCES_PER_CODE = 32  # fewer, and taking a joined table apart costs more than it saves
 TABLE_CELLS = 2**18  # cells of a table at most; beyond, counting is by sorting
 MAX_JOINED = 8
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mutua.kernels.entropy import fill_terms, smoothed_entropy, sum_terms
+from mutua.kernels.entropy import smoothed_entropy, sum_terms
 from mutua.kernels.pair_counts import (
     MAX_JOINED,
     Columns,
@@ -122,8 +122,8 @@ def _marginal_entropy(
     """Give the entropy and the support of one position."""
     weight = total * smoothing.unit
     added = smoothing.pseudocount * weight / smoothing.n_kmers
-    terms = np.zeros(1, np.int64)
-    entropy, support = sum_terms(counts, terms, added, smoothing.unit, smoothing.scale)
+    no_terms = np.empty(0, np.int64)
+    entropy, support = sum_terms(counts, no_terms, added, smoothing.unit, smoothing.scale)
     bits = smoothed_entropy(
         entropy, weight, smoothing.pseudocount, smoothing.n_kmers, smoothing.scale
     )
@@ -138,7 +138,7 @@ def pair_statistics(
     k: int,
     letters: int,
     n_together: int,
-    joined_cells: int,
+    most_codes: int,
     scratch: Scratch,
     tables: NDArray[Any],
     terms: NDArray[np.int64],
@@ -154,27 +154,26 @@ def pair_statistics(
         Number of k-mers that can follow a k-mer one position on.
     n_together
         Number of adjacent positions j in a group, all joined if that takes no more than
-        `joined_cells` cells.
+        `most_codes` codes.
     tables
         (2 * n_together, n_cells) uint32, or int64 with weights; zeros, and zeros again after.
     terms
-        (n_terms,) int64, working array for the tabulated terms of the entropies.
+        (n_terms,) int64, the terms of the smallest counts where all pairs share them, or (0,).
     statistics
-        (len(FIELDS), n_pairs) float64, filled.
+        (len(FIELDS), n_pairs) float64, filled; or (1, n_pairs) for the mutual information only.
     """
     n_positions, n_sequences = columns.codes.shape
     stride = row_cells(columns.sizes, columns.complete)
     n_cells = scratch.bins.shape[1]
     slots = np.empty((2, MAX_JOINED), np.int64)
-    tabulated = np.full(1, -1.0)
     n_groups = (n_positions - k + n_together - 1) // n_together
     for group in range(n_groups - 1 - first, -1, -step):
         j = k + group * n_together
         stop = min(j + n_together, n_positions)
         while j < stop:
-            n_joined, n_codes = join_columns(columns, j, stop, letters, joined_cells // stride, scratch)
+            n_joined, n_codes = join_columns(columns, j, stop, letters, most_codes, scratch)
             if n_codes * stride > n_cells:
-                _sorted_statistics(columns, marginals, smoothing, k, j, terms, tabulated, statistics)
+                _sorted_statistics(columns, marginals, smoothing, k, j, terms, statistics)
                 j += 1
                 continue
             n_before = j + n_joined - k
@@ -201,8 +200,7 @@ def pair_statistics(
                             marginals,
                             smoothing,
                             terms,
-                            tabulated,
-                            statistics[:, pair_number(positions[which], j + member, k)],
+                                            statistics[:, pair_number(positions[which], j + member, k)],
                         )
                         table[: columns.sizes[j + member] * stride] = 0
             j += n_joined
@@ -225,7 +223,6 @@ def _summarise(
     marginals: Marginals,
     smoothing: Smoothing,
     terms: NDArray[np.int64],
-    tabulated: NDArray[np.float64],
     result: NDArray[np.float64],
 ) -> None:
     """Write the statistics of one pair.
@@ -236,17 +233,14 @@ def _summarise(
         (n_cells,) joint counts, any order, empty bins optional.
     at_i, at_j
         Counts of the k-mers at i and at j within the pair; not looked at if both are complete.
-    tabulated
-        (1,) the pseudocount per bin for which `terms` were made.
+    terms
+        (n_terms,) the terms of the smallest counts, or (0,); see `sum_terms`.
     """
     complete = columns.complete[i] and columns.complete[j]
     total = marginals.total[i] if complete else np.int64(counts.sum())
     weight = total * smoothing.unit
     n_bins = smoothing.n_kmers**2
     added = smoothing.pseudocount * weight / n_bins
-    if added != tabulated[0]:
-        fill_terms(terms, added, smoothing.unit, smoothing.scale)
-        tabulated[0] = added
     entropy, support = sum_terms(counts, terms, added, smoothing.unit, smoothing.scale)
     joint = smoothed_entropy(entropy, weight, smoothing.pseudocount, n_bins, smoothing.scale)
     if complete:
@@ -256,6 +250,8 @@ def _summarise(
         entropy_i, support_i = _marginal_entropy(at_i, total, smoothing)
         entropy_j, support_j = _marginal_entropy(at_j, total, smoothing)
     result[MI] = entropy_i + entropy_j - joint
+    if len(result) == 1:
+        return
     result[ENTROPY_I] = entropy_i
     result[ENTROPY_J] = entropy_j
     result[ENTROPY_JOINT] = joint
@@ -275,7 +271,6 @@ def _summarise_table(
     marginals: Marginals,
     smoothing: Smoothing,
     terms: NDArray[np.int64],
-    tabulated: NDArray[np.float64],
     result: NDArray[np.float64],
 ) -> None:
     """Summarise the counts (k-mer at j, k-mer at i) of one pair, in rows of `width` cells."""
@@ -288,7 +283,7 @@ def _summarise_table(
                 at_i[x] += table[row + x]
                 at_j[y] += table[row + x]
     _summarise(
-        table, at_i, at_j, i, j, columns, marginals, smoothing, terms, tabulated, result
+        table, at_i, at_j, i, j, columns, marginals, smoothing, terms, result
     )
 
 
@@ -300,7 +295,6 @@ def _sorted_statistics(
     k: int,
     j: int,
     terms: NDArray[np.int64],
-    tabulated: NDArray[np.float64],
     statistics: NDArray[np.float64],
 ) -> None:
     """Summarise position j with every i before it where tables would be larger than the data.
@@ -342,7 +336,6 @@ def _sorted_statistics(
             marginals,
             smoothing,
             terms,
-            tabulated,
             statistics[:, pair_number(i, j, k)],
         )
 
@@ -353,7 +346,7 @@ def add_pair_counts(
     k: int,
     letters: int,
     n_together: int,
-    joined_cells: int,
+    most_codes: int,
     scratch: Scratch,
     first_pair: int,
     width: int,
@@ -387,7 +380,7 @@ def add_pair_counts(
             or pair_number(0, j, k) >= first_pair + len(tables)
         )
         while j < stop and not outside:
-            n_joined, n_codes = join_columns(columns, j, stop, letters, joined_cells // stride, scratch)
+            n_joined, n_codes = join_columns(columns, j, stop, letters, most_codes, scratch)
             directly = n_codes * stride > n_cells
             n_before = j + n_joined - k
             for i in range(0, n_before, 2):
@@ -431,7 +424,6 @@ def table_statistics(
     no_marginals = Marginals(
         np.empty(0, np.float64), np.empty(0, np.int64), np.empty(0, np.int64)
     )
-    tabulated = np.full(1, -1.0)
     j = k
     for number in range(first, len(tables), step):
         pair = first_pair + number
@@ -446,6 +438,5 @@ def table_statistics(
             no_marginals,
             smoothing,
             terms,
-            tabulated,
             statistics[:, pair],
         )

@@ -19,8 +19,8 @@ from mutua.kernels.letters import (
     check_codes,
     is_nucleotide,
     letter_table,
-    over_rows,
 )
+from mutua.kernels.rows import over_rows
 
 __all__ = [
     "BestHits",

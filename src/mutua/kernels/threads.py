@@ -24,12 +24,12 @@ SLICES_PER_THREAD = 4
 
 
 class Workers:
-    """A pool of ``available_threads()`` threads, alive for the duration of one public call.
+    """A pool of threads, alive for the duration of one public call.
 
-    Attributes
+    Parameters
     ----------
     n_threads
-        Number of threads.
+        Number of threads, ``available_threads()`` by default. One runs everything in the caller.
 
     Examples
     --------
@@ -40,8 +40,8 @@ class Workers:
     [1, 2]
     """
 
-    def __init__(self) -> None:
-        self.n_threads = available_threads()
+    def __init__(self, n_threads: int | None = None) -> None:
+        self.n_threads = available_threads() if n_threads is None else n_threads
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Workers:

@@ -10,10 +10,22 @@ from typing import Final
 
 from mutua.errors import InvalidInput
 
-__all__ = ["ALPHABETS", "PADDING", "UNKNOWN", "alphabet_name", "complement", "resolve_alphabet"]
+__all__ = [
+    "ALPHABETS",
+    "MOST_LETTERS",
+    "PADDING",
+    "PADDING_SYMBOL",
+    "UNKNOWN",
+    "alphabet_name",
+    "complement",
+    "resolve_alphabet",
+    "unknown_symbol",
+]
 
 UNKNOWN: Final = 254
 PADDING: Final = 255
+MOST_LETTERS: Final = 90
+"""Of the 94 printable ASCII characters, some are left for unknown letters and padding."""
 ALPHABETS: Final = {"DNA": "ACGT", "RNA": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _UNKNOWN_SYMBOLS: Final = {"ACGT": "N", "ACGU": "N", "ACDEFGHIKLMNPQRSTVWY": "X"}
 PADDING_SYMBOL: Final = "-"
@@ -25,14 +37,14 @@ def resolve_alphabet(alphabet: str, *, argument: str = "alphabet") -> str:
     Parameters
     ----------
     alphabet
-        ``"DNA"``, ``"RNA"``, ``"protein"`` or any string of 2 to 250 different characters.
+        ``"DNA"``, ``"RNA"``, ``"protein"`` or any string of 2 to 90 different characters.
     argument
         Name to use in the error.
 
     Raises
     ------
     InvalidInput
-        If it is not a string, has repeated letters, fewer than two, more than 250, or one that
+        If it is not a string, has repeated letters, fewer than two, more than 90, or one that
         is not a printable ASCII character.
 
     Examples
@@ -55,8 +67,8 @@ def resolve_alphabet(alphabet: str, *, argument: str = "alphabet") -> str:
             f"{alphabet!r} names no alphabet and repeats {', '.join(map(repr, repeated))}",
             f"use one of {list(ALPHABETS)} or a string in which each letter stands once",
         )
-    if not 2 <= len(letters) <= 250:
-        raise InvalidInput(argument, f"{len(letters)} letters", "use 2 to 250 letters")
+    if not 2 <= len(letters) <= MOST_LETTERS:
+        raise InvalidInput(argument, f"{len(letters)} letters", f"use 2 to {MOST_LETTERS} letters")
     odd = [letter for letter in letters if not ("!" <= letter <= "~")]
     if odd:
         raise InvalidInput(argument, f"the character {odd[0]!r}", "use printable ASCII letters")
@@ -73,7 +85,8 @@ def unknown_symbol(letters: str) -> str:
     known = _UNKNOWN_SYMBOLS.get(letters)
     if known is not None:
         return known
-    return next(symbol for symbol in "NX?*.#~" + "".join(map(chr, range(33, 127))) if symbol not in letters)
+    symbols = "NX?*.#~" + "".join(map(chr, range(33, 127)))
+    return next(s for s in symbols if s not in letters and s != PADDING_SYMBOL)
 
 
 def complement(letters: str) -> list[int]:
@@ -84,13 +97,12 @@ def complement(letters: str) -> list[int]:
     InvalidInput
         If the alphabet is neither DNA nor RNA.
     """
-    pairs = {"A": "T", "C": "G", "G": "C", "T": "A"} if "T" in letters else {
-        "A": "U", "C": "G", "G": "C", "U": "A"
-    }
     if sorted(letters) not in (sorted("ACGT"), sorted("ACGU")):
         raise InvalidInput(
             "sequences",
             f"the alphabet {alphabet_name(letters)!r} has no complement",
             "use a DNA or RNA sequence set",
         )
+    first = "ACGT" if "T" in letters else "ACGU"
+    pairs = dict(zip(first, reversed(first), strict=True))
     return [letters.index(pairs[letter]) for letter in letters]

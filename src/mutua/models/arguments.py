@@ -16,7 +16,9 @@ __all__ = ["number", "one_of", "whole_number"]
 T = TypeVar("T")
 
 
-def whole_number(argument: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
+def whole_number(
+    argument: str, value: Any, *, low: int | None = None, high: int | None = None
+) -> int:
     """Give `value` as an int between `low` and `high` (both included), or refuse it."""
     try:
         if isinstance(value, bool | np.bool_):
@@ -40,9 +42,14 @@ def number(
     open_low: bool = False,
 ) -> float:
     """Give `value` as a finite float between `low` and `high`, or refuse it."""
-    if isinstance(value, bool | np.bool_ | str) or not isinstance(value, int | float | np.number):
-        raise InvalidInput(argument, f"{value!r} is not a number", f"use a float{_range(low, high)}")
-    real = float(value)
+    real_number = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, bool) or not real_number:
+        remedy = f"use a float{_range(low, high, open_low)}"
+        raise InvalidInput(argument, f"{value!r} is not a number", remedy)
+    try:
+        real = float(value)
+    except OverflowError:
+        real = math.inf
     outside = (low is not None and (real < low or (open_low and real == low))) or (
         high is not None and real > high
     )
@@ -62,8 +69,12 @@ def one_of(argument: str, value: Any, options: Sequence[T] | Iterable[T]) -> T:
 
 
 def _range(low: float | None, high: float | None, open_low: bool = False) -> str:
-    if low is not None and high is not None:
-        return f" above {low:g} and at most {high:g}" if open_low else f" from {low:g} to {high:g}"
-    if low is not None:
-        return f" above {low:g}" if open_low else f" of at least {low:g}"
-    return f" of at most {high:g}" if high is not None else ""
+    least, most = (
+        str(bound) if isinstance(bound, int) else f"{bound:g}" if bound is not None else ""
+        for bound in (low, high)
+    )
+    if least and most:
+        return f" above {least} and at most {most}" if open_low else f" from {least} to {most}"
+    if least:
+        return f" above {least}" if open_low else f" of at least {least}"
+    return f" of at most {most}" if most else ""

@@ -1,38 +1,48 @@
-"""The machinery of the typed model: what a kind is and how an element is held against it.
+"""The machinery of the typed model: what a kind is.
 
 A kind is a pandera `DatasetModel` whose fields are made with `variable` and `coordinate`.
-pandera checks the structure. What its xarray support lacks in 0.35 is done here, each gap pinned
-by a test in `tests/models/test_pandera_gaps.py` that fails when upstream closes it:
+pandera checks presence, types and the dims of variables. What its xarray support lacks in 0.35
+is done here and in `mutua.models.faults`, each gap pinned by a test in
+`tests/models/test_pandera_gaps.py` that fails when upstream closes it and names the code to go:
 
-- an `Optional[Coordinate]` stays required;
-- `unique=` and `dims=` of a coordinate's field are ignored;
-- `Coordinate[str]` accepts fixed-width strings only;
+- an optional coordinate stays required;
+- ``unique=`` and ``dims=`` of a coordinate's field are ignored;
+- a field of type `str` accepts fixed-width strings only;
+- checks of values fail on strings of variable width;
 - a subclass replaces the fields it inherits by empty ones;
-- values are checked by computing lazy data and copying integers for a null check.
+- an optional variable that stands among the coordinates is not looked at;
+- the null check computes lazy data, and one chunked variable turns off all checks of values;
+- `check_types` stops at the first fault and does not check unions.
 """
 
 from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
-import numpy as np
 import pandera.xarray as pa
 import pydantic
-import typing_inspect
 import xarray as xr
 from pandera.api.checks import Check
 from pandera.api.xarray.model_components import XarrayFieldInfo
-from pandera.config import ValidationDepth, config_context
 from pandera.typing.xarray import Coordinate
 
-from mutua.errors import Fault, InvalidElement
-from mutua.models.digests import is_lazy, remembered
-from mutua.models.dims import LARGE_DIMS
+from mutua.errors import Fault, InvalidElement, InvalidInput
+from mutua.models.faults import find_faults
 
-__all__ = ["KINDS", "Coordinate", "Dataset", "Element", "as_kind", "coordinate", "variable"]
+__all__ = [
+    "KINDS",
+    "Coordinate",
+    "Dataset",
+    "Element",
+    "FieldSpec",
+    "as_kind",
+    "coordinate",
+    "find_faults",
+    "variable",
+]
 
 KINDS: dict[str, type[Element]] = {}
 """Every kind by its name; a kind registers itself when its class is made."""
@@ -42,7 +52,7 @@ E = TypeVar("E", bound="Element")
 
 if TYPE_CHECKING:
 
-    class Dataset(xr.Dataset, Generic[T_co]):
+    class Dataset(xr.Dataset, Generic[T_co]):  # type: ignore[no-untyped-call]
         """An `xarray.Dataset` that satisfies the kind `T_co`."""
 
 else:
@@ -73,12 +83,12 @@ def variable(
     unit
         Unit of the values, ``"1"`` for none.
     nullable
-        Whether NaN may occur. Without effect on integers.
+        Whether NaN may occur. Without effect on integers and strings, which have none.
     **checks
         Value checks by pandera's names: ``ge``, ``gt``, ``le``, ``lt``, ``isin``.
     """
     metadata = {"unit": unit, "null": nullable}
-    # pandera's null check would copy integers and compute lazy data: it is done here instead.
+    # pandera's null check would compute lazy data: it is done in `faults` instead.
     return pa.Field(dims=dims, description=description, nullable=True, metadata=metadata, **checks)
 
 
@@ -108,7 +118,7 @@ class FieldSpec(typing.NamedTuple):
 
     name: str
     dtype: Any
-    """A numpy scalar type, `str`, or `Any`."""
+    """A numpy scalar type or `str`."""
     dims: tuple[str, ...]
     required: bool
     is_coordinate: bool
@@ -117,6 +127,11 @@ class FieldSpec(typing.NamedTuple):
     unit: str
     description: str
     checks: tuple[Check, ...]
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a `Fault`."""
+        return f"{'coordinate' if self.is_coordinate else 'variable'} {self.name!r}"
 
 
 class NoAttributes(pydantic.BaseModel):
@@ -127,11 +142,18 @@ class Element(pa.DatasetModel):
     """Base of every kind.
 
     A kind states its fields with `variable` and `coordinate`, its attributes as a pydantic model
-    under `Config.attrs`, and by `faults` what no field can say alone. Names that begin with an
-    underscore are no fields to pandera; `_version` is the version of the kind's schema.
+    under ``Config.attrs``, and by `structure_faults` and `faults` what no field can say alone.
+
+    Attributes
+    ----------
+    _version : int
+        Version of the kind's schema. Names that begin with an underscore are no fields to pandera.
+    _other_dims : tuple of str, optional
+        Dims that variables other than the fields must have; None for any.
     """
 
     _version = 1
+    _other_dims: typing.ClassVar[tuple[str, ...] | None] = None
 
     class Config:
         """Options of the pandera model."""
@@ -139,6 +161,7 @@ class Element(pa.DatasetModel):
         attrs = NoAttributes
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
+        _refuse_taken_name(cls)
         for base in cls.__mro__[1:]:
             for name, field in vars(base).items():
                 if isinstance(field, XarrayFieldInfo) and name not in cls.__dict__:
@@ -155,25 +178,30 @@ class Element(pa.DatasetModel):
     def build_schema_(cls) -> Any:
         """Build the pandera schema, optional coordinates optional and strings of any width."""
         schema = super().build_schema_()
+        coords = schema.coords if isinstance(schema.coords, dict) else {}
         for name, spec in cls.specs().items():
-            if spec.is_coordinate:
-                part = schema.coords[name]
-                part.required = spec.required
-                if spec.dtype is str:
-                    part.dtype = None
-            elif spec.dtype is str:
-                schema.data_vars[name].dtype = None
-        schema.attrs = None  # checked here, so that the message names the attribute
+            part: Any = (coords if spec.is_coordinate else schema.data_vars)[name]
+            part.required = spec.required
+            if spec.dtype is str:
+                part.dtype = None
+        schema.attrs = None  # checked in `faults`, so that the message names the attribute
         return schema
 
     @classmethod
     def faults(cls, element: xr.Dataset) -> Iterator[Fault]:
-        """Yield what is wrong with in-memory values beyond the checks of single fields."""
+        """Yield what is wrong with values beyond the checks of single fields.
+
+        Called only where the structure is sound, and without the lazy variables unless they are
+        to be computed: a variable that is there may be looked at, block by block if it is lazy.
+        """
         yield from ()
 
     @classmethod
     def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
-        """Yield what is wrong with sizes and coordinates beyond single fields; reads no values."""
+        """Yield what is wrong with sizes and attributes beyond single ones; reads no values.
+
+        Called even where required parts are missing.
+        """
         yield from ()
 
     @classmethod
@@ -185,13 +213,16 @@ class Element(pa.DatasetModel):
         data
             A Dataset or a mapping of names to arrays; the keyword arguments take precedence.
         **parts
-            Variables, coordinates and attributes of the kind by name. Arrays are converted to
-            the kind's types where no value changes by it; dask arrays stay lazy.
+            Variables, coordinates and attributes of the kind by name: arrays of numpy, dask,
+            torch or pandas, lists, or labelled arrays in any order of dims, whose labels become
+            the coordinates. They are converted to the kind's types where no value changes by
+            more than the rounding of floats; lazy arrays stay lazy.
 
         Raises
         ------
         InvalidInput
-            For a name that the kind does not have, or an array with the wrong number of dims.
+            For a name that the kind does not have, an array with the wrong number of dims,
+            values that the kind's type cannot hold, or labels that differ between arrays.
         InvalidElement
             For everything else that is wrong with it, all faults at once.
         """
@@ -222,218 +253,51 @@ class Element(pa.DatasetModel):
         if faults:
             raise InvalidElement(cls.__name__, faults, where)
 
+    @classmethod
+    def validate(cls, check_obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Check an element and give it back: pandera's own entry to `check`.
+
+        Parameters
+        ----------
+        check_obj
+            The element.
+        *args, **kwargs
+            Options of pandera, which have no effect here.
+
+        Raises
+        ------
+        InvalidElement
+            With the location of every fault.
+        """
+        cls.check(check_obj)
+        return check_obj
+
+
+def _refuse_taken_name(kind: type[Element]) -> None:
+    """Refuse a second kind of one name; the same module may define its own anew."""
+    name, known = kind.__name__, KINDS.get(kind.__name__)
+    if name in ("AnnData", "Element") or (known and known.__module__ != kind.__module__):
+        where = known.__module__ if known else "mutua"
+        raise InvalidInput(f"class {name}", f"{where} has a kind of that name", "choose another")
+
 
 @functools.cache
 def _specs(kind: type[Element]) -> dict[str, FieldSpec]:
     specs = {}
     for name, (annotation, info) in kind.__fields__.items():
-        raw = annotation.raw_annotation
-        optional = annotation.optional or typing_inspect.is_optional_type(raw)
-        inner = typing.get_args(raw)[0] if typing_inspect.is_optional_type(raw) else raw
+        inner = annotation.raw_annotation  # already without "| None"
         is_coordinate = typing.get_origin(inner) is Coordinate
-        dtype = typing.get_args(inner)[0] if is_coordinate else inner
-        metadata = info.metadata or {}
+        metadata = info.metadata if isinstance(info.metadata, dict) else {}
         specs[name] = FieldSpec(
             name=name,
-            dtype=dtype,
+            dtype=typing.get_args(inner)[0] if is_coordinate else inner,
             dims=tuple(info.dims or ()),
-            required=not optional,
+            required=not annotation.optional,
             is_coordinate=is_coordinate,
             unique=bool(info.unique),
             nullable=bool(metadata.get("null", False)),
             unit=str(metadata.get("unit", "1")),
             description=info.description or "",
-            checks=tuple(info.checks),
+            checks=tuple(info.checks or ()),
         )
     return specs
-
-
-def find_faults(kind: type[Element], element: object, *, deep: bool = False) -> Iterator[Fault]:
-    """Yield every fault of `element` as a `kind`: structure first, values if that is sound."""
-    if not isinstance(element, xr.Dataset):
-        name = type(element).__name__
-        yield Fault("object", f"a {name}, not an xarray.Dataset", _remedy_for_other(kind, element))
-        return
-    structural = _structure(kind, element)
-    yield from structural
-    if structural:
-        return
-    for name, spec in kind.specs().items():
-        if name in element.variables:
-            yield from _value_faults(name, spec, element, deep=deep)
-    yield from _kind_faults(kind, element, deep=deep)
-
-
-def _remedy_for_other(kind: type[Element], element: object) -> str:
-    if isinstance(element, xr.DataArray):
-        return f"pass the Dataset it belongs to, or mutua.{kind.__name__}.build(...)"
-    return f"make one with mutua.{kind.__name__}.build(...)"
-
-
-def _signature(element: xr.Dataset) -> tuple[Any, ...]:
-    """Give all that the structural checks look at, hashable."""
-    variables = tuple(
-        (str(name), part.dims, part.shape, str(part.dtype), name in element.coords)
-        for name, part in element.variables.items()
-    )
-    attributes = tuple(
-        (str(key), repr(value)) for key, value in element.attrs.items() if key != "mutua"
-    )
-    return variables, attributes, tuple(str(name) for name in element.xindexes)
-
-
-_structures: dict[tuple[str, tuple[Any, ...]], tuple[Fault, ...]] = {}
-
-
-def _structure(kind: type[Element], element: xr.Dataset) -> tuple[Fault, ...]:
-    """Check the structure, once for every structure seen."""
-    key = (kind.__name__, _signature(element))
-    known = _structures.get(key)
-    if known is None:
-        if len(_structures) > 512:
-            _structures.clear()
-        known = _structures[key] = tuple(_structure_faults(kind, element))
-    return known
-
-
-def _structure_faults(kind: type[Element], element: xr.Dataset) -> Iterator[Fault]:
-    with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
-        try:
-            kind.to_schema().validate(element, lazy=True)
-        except pa.errors.SchemaErrors as errors:
-            seen = set()
-            for error in errors.schema_errors:
-                fault = _from_pandera(kind, element, error)
-                if fault not in seen:
-                    seen.add(fault)
-                    yield fault
-    for name, spec in kind.specs().items():
-        if name not in element.variables:
-            continue
-        part = element.variables[name]
-        place = _place(spec)
-        if spec.is_coordinate and part.dims != spec.dims:
-            yield Fault(place, f"has dims {part.dims}", f"its dims are {spec.dims}")
-        if spec.is_coordinate and name not in element.coords:
-            yield Fault(place, "is a data variable", f"use .set_coords({name!r})")
-        if spec.dtype is str and not _is_string(part):
-            yield Fault(place, f"has dtype {part.dtype}", "use strings")
-    for name in element.xindexes:
-        if name in LARGE_DIMS:
-            yield Fault(
-                f"coordinate {name!r}",
-                "is an index, which costs gigabytes at millions of entries",
-                f"rename it with .reset_index({name!r}).rename({{{name!r}: '{name}_id'}})",
-            )
-    yield from _attribute_faults(kind, element.attrs)
-    yield from kind.structure_faults(element)
-
-
-def _is_string(part: xr.Variable) -> bool:
-    if part.dtype.kind in "UT":
-        return True
-    if part.dtype.kind != "O":
-        return False
-    if is_lazy(part) or part.size == 0:
-        return True
-    first = part.values.flat[0]
-    return isinstance(first, str)
-
-
-def _attribute_faults(kind: type[Element], attrs: Mapping[Any, Any]) -> Iterator[Fault]:
-    try:
-        kind.__config__.attrs.model_validate(dict(attrs))
-    except pydantic.ValidationError as error:
-        for problem in error.errors():
-            name = ".".join(map(str, problem["loc"]))
-            seen = f" (found {problem['input']!r})" if problem["type"] != "missing" else ""
-            yield Fault(f"attribute {name!r}", problem["msg"].lower() + seen)
-
-
-def _place(spec: FieldSpec) -> str:
-    return f"{'coordinate' if spec.is_coordinate else 'variable'} {spec.name!r}"
-
-
-def _from_pandera(kind: type[Element], element: xr.Dataset, error: Any) -> Fault:
-    """Say a pandera error in our words, with its place and a remedy."""
-    message = " ".join(str(error).split())
-    specs = kind.specs()
-    missing = [name for name in specs if f"'{name}'" in message and name not in element.variables]
-    if error.reason_code.name == "COLUMN_NOT_IN_DATAFRAME" and missing:
-        spec = specs[missing[0]]
-        return Fault(_place(spec), "is missing", f"add it with dims {spec.dims}: {spec.description}")
-    schema_name = getattr(error.schema, "name", None)
-    if schema_name in specs and schema_name in element.variables:
-        spec, part = specs[schema_name], element.variables[schema_name]
-        if error.reason_code.name == "WRONG_DATATYPE":
-            wanted = np.dtype(spec.dtype)
-            return Fault(_place(spec), f"has dtype {part.dtype}", f"use .astype({wanted.name!r})")
-        return Fault(_place(spec), f"has dims {part.dims}", f"its dims are {spec.dims}")
-    return Fault("structure", message)
-
-
-def _value_faults(
-    name: str, spec: FieldSpec, element: xr.Dataset, *, deep: bool
-) -> Iterator[Fault]:
-    part = element.variables[name]
-    lazy = is_lazy(part)
-    if lazy and not deep:
-        return
-    blocks = _blocks(part) if lazy else iter([part])
-    for block in blocks:
-        values = block.values
-
-        def look(values: np.ndarray = values, block: xr.Variable = block) -> tuple[Fault, ...]:
-            return tuple(_faults_of_values(spec, block, values))
-
-        found = look() if deep else remembered(values, (spec.name, spec.checks), look)
-        yield from found
-        if found:
-            return
-    if spec.unique and not lazy:
-        yield from _duplicates(spec, part)
-
-
-def _blocks(part: xr.Variable) -> Iterator[xr.Variable]:
-    """Yield a lazy variable in pieces along its first dim that fit into memory."""
-    rows = max(1, (1 << 26) // max(1, part.nbytes // max(1, part.shape[0]))) if part.ndim else 1
-    if part.ndim == 0:
-        yield part.copy(deep=False).load()
-        return
-    for start in range(0, part.shape[0], rows):
-        yield part[start : start + rows].copy(deep=False).load()
-
-
-def _faults_of_values(spec: FieldSpec, block: xr.Variable, values: np.ndarray) -> Iterator[Fault]:
-    if values.dtype.kind == "f" and not spec.nullable:
-        n_null = int(np.isnan(values).sum())
-        if n_null:
-            yield Fault(_place(spec), f"has {n_null} NaN of {values.size}", "drop or fill them")
-    array = xr.DataArray(block)
-    for check in spec.checks:
-        # One value at a time of the message; the check itself is vectorised.
-        result = check(array)
-        if not bool(result.check_passed):
-            bad = np.asarray(~np.asarray(result.check_output))
-            shown = values[bad].ravel()[:1] if bad.shape == values.shape else values.ravel()[:1]
-            yield Fault(
-                _place(spec),
-                f"{int(bad.sum())} values violate {check.error or check.name}"
-                f" (first: {shown.tolist()[0] if len(shown) else '?'})",
-            )
-
-
-def _duplicates(spec: FieldSpec, part: xr.Variable) -> Iterator[Fault]:
-    values, counts = np.unique(np.asarray(part.values).astype(str), return_counts=True)
-    repeated = values[counts > 1]
-    if len(repeated):
-        shown = ", ".join(map(repr, repeated[:3].tolist()))
-        yield Fault(_place(spec), f"repeats {shown} ({len(repeated)} in all)", "make them unique")
-
-
-def _kind_faults(kind: type[Element], element: xr.Dataset, *, deep: bool) -> Iterator[Fault]:
-    """Run the kind's own value checks on what is in memory, or on everything if `deep`."""
-    lazy = [name for name, part in element.variables.items() if is_lazy(part)]
-    if lazy and not deep:
-        element = element.drop_vars(lazy)
-    yield from kind.faults(element)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 import pydantic
 
 from mutua.models.base import Coordinate, Element, coordinate, variable
 from mutua.models.dims import POSITION_I, POSITION_J
+
+__all__ = ["ContactMap"]
 
 
 class ContactMapAttributes(pydantic.BaseModel):
@@ -35,7 +35,7 @@ class ContactMap(Element):
     )
     position_i: Coordinate[np.int64] = coordinate("position", dims=(POSITION_I,), unique=True)
     position_j: Coordinate[np.int64] = coordinate("position", dims=(POSITION_J,), unique=True)
-    residue_number: Optional[Coordinate[np.int64]] = coordinate(
+    residue_number: Coordinate[np.int64] | None = coordinate(
         "number of the residue in the structure, -1 where it has none", dims=(POSITION_I,)
     )
 

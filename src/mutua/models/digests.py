@@ -1,20 +1,24 @@
 """Digests: short names for the contents of arrays and elements.
 
 A digest never forces a computation. Its method says what it stands for: `content` for data in
-memory, `stored` for data opened from a store (accumulated while they were written), `graph` for
+memory, `stored` for data opened from a store (named by the bytes that were written), `graph` for
 the dask graph of data that nobody has computed yet.
 
-Hashing 200 MB takes some 20 ms, too long for every call. What was hashed is therefore remembered
-for as long as the array lives, together with a sample of its values; an array whose sample
-changed is hashed anew. Writing to a store never relies on that memory.
+Hashing 200 MB takes some 20 ms, too long for every call. What was found out about an array is
+therefore remembered for as long as the array lives, together with a fingerprint of its values.
+The fingerprint of a numeric array of up to 256 KiB covers every byte. That of a larger one covers
+2,048 values spread over it, that of strings 256 to 2,048 of them: a change in place of a whole
+column or of one value in a thousand is noticed there, a change of a single value mostly is not.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import xarray as xr
@@ -22,7 +26,20 @@ import xxhash
 
 from mutua.models.dims import RECORD
 
-__all__ = ["STORED_PREFIX", "Digest", "array_digest", "element_digest", "is_lazy", "remembered"]
+__all__ = [
+    "STORED_PREFIX",
+    "Digest",
+    "array_digest",
+    "attributes_digest",
+    "element_digest",
+    "forget",
+    "graph_name",
+    "hash_values",
+    "is_lazy",
+    "plain",
+    "remembered",
+    "variable_digests",
+]
 
 Digest = dict[str, str]
 """``{"method": "content" | "stored" | "graph", "value": <hexadecimal>}``."""
@@ -30,12 +47,28 @@ Digest = dict[str, str]
 STORED_PREFIX = "mutua-stored-"
 """Names of dask arrays opened from a store begin so, followed by the element's digest."""
 
-_SAMPLE = 4096
+_TINY = 1 << 12
+"""Bytes below which remembering costs more than computing."""
+_EXACT = 1 << 18
+"""Bytes up to which a fingerprint covers everything."""
+_SAMPLE = 2048
+_SAMPLE_STRINGS = 256
+"""Strings of variable width are made into Python objects one by one, which is slow."""
 _BLOCK = 1 << 24
-_SMALL = 1 << 12
 
 T = TypeVar("T")
-_memory: dict[tuple[int, Hashable], tuple[weakref.ref[np.ndarray], int, Any]] = {}
+Fingerprint = tuple[tuple[int, ...], str, int]
+
+
+class _Known(NamedTuple):
+    """What is remembered of one array."""
+
+    array: weakref.ref[np.ndarray]
+    fingerprint: Fingerprint
+    results: dict[Hashable, Any]
+
+
+_memory: dict[int, _Known] = {}
 _lock = threading.RLock()  # a finalizer may run while the lock is held by its own thread
 
 
@@ -45,8 +78,26 @@ def is_lazy(variable: xr.Variable | xr.DataArray) -> bool:
     return not inner._in_memory
 
 
+def plain(value: Any) -> Any:
+    """Give an attribute as JSON gives it back: numpy scalars, arrays and tuples as plain Python."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return value
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+
 def remembered(values: np.ndarray, purpose: Hashable, compute: Callable[[], T]) -> T:
-    """Give `compute()`, or what it gave before for this very array if a sample is unchanged.
+    """Give `compute()`, or what it gave before for this very array if it looks unchanged.
 
     Parameters
     ----------
@@ -57,61 +108,146 @@ def remembered(values: np.ndarray, purpose: Hashable, compute: Callable[[], T]) 
     compute
         Called without arguments when nothing is remembered.
     """
-    if values.nbytes < _SMALL:
+    if values.nbytes < _TINY:
         return compute()
-    key = (id(values), purpose)
-    sample = _sample(values)
+    fingerprint = _fingerprint(values)
     with _lock:
-        known = _memory.get(key)
-    if known is not None and known[0]() is values and known[1] == sample:
-        return known[2]  # type: ignore[no-any-return]
+        known = _memory.get(id(values))
+        if known is not None and known.array() is values and known.fingerprint == fingerprint:
+            if purpose in known.results:
+                return cast("T", known.results[purpose])
+        else:
+            known = None
     result = compute()
-
-    def forget(_: object) -> None:
-        with _lock:
-            _memory.pop(key, None)
-
     with _lock:
-        _memory[key] = (weakref.ref(values, forget), sample, result)
+        if known is None or _memory.get(id(values)) is not known:
+            known = _Known(weakref.ref(values, _forgetter(id(values))), fingerprint, {})
+            _memory[id(values)] = known
+        known.results[purpose] = result
     return result
 
 
-def _sample(values: np.ndarray) -> int:
-    """Hash shape, type and about `_SAMPLE` values spread over the whole array."""
-    step = max(1, round((values.size / _SAMPLE) ** (1 / max(values.ndim, 1))))
-    # The step of each axis is odd: an even one would always meet the same letters of a repeat.
-    picked = values[tuple(slice(None, None, step | 1) for _ in range(values.ndim))]
-    hasher = xxhash.xxh3_64(f"{values.shape}{values.strides}{values.dtype.str}".encode())
-    if values.dtype.hasobject:
-        hasher.update("\0".join(map(str, picked.ravel().tolist())).encode())
+def forget(values: np.ndarray) -> None:
+    """Forget what is remembered of an array, so that its values are looked at again."""
+    with _lock:
+        _memory.pop(id(values), None)
+
+
+def _forgetter(key: int) -> Callable[[object], None]:
+    def forget_dead(reference: object) -> None:
+        with _lock:
+            known = _memory.get(key)
+            if known is not None and known.array is reference:
+                del _memory[key]
+
+    return forget_dead
+
+
+def _fingerprint(values: np.ndarray) -> Fingerprint:
+    """Give shape, type and a hash of all values, or of a sample where there are many."""
+    kind = values.dtype.kind
+    if values.dtype.hasobject or kind == "T":
+        count = _SAMPLE_STRINGS if kind == "T" else _SAMPLE
+        picked = values if values.size <= count else values[_positions(values.shape, count)]
+        items = picked.ravel().tolist()
+        try:
+            found = hash(tuple(items))
+        except TypeError:
+            found = hash(repr(items))
     else:
-        hasher.update(np.ascontiguousarray(picked).reshape(-1).view(np.uint8).data)
-    return hasher.intdigest()
+        picked = values if values.nbytes <= _EXACT else values[_positions(values.shape, _SAMPLE)]
+        found = xxhash.xxh3_64_intdigest(_bytes(picked))
+    return values.shape, values.dtype.str, found
 
 
-def hash_values(values: np.ndarray, hasher: Any = None) -> Any:
-    """Hash an array of any type, block by block so that views need no full copy."""
+@functools.lru_cache(maxsize=64)
+def _positions(shape: tuple[int, ...], count: int) -> tuple[np.ndarray, ...]:
+    """Give positions spread evenly over an array and over each of its axes, the ends included."""
+    size = int(np.prod(shape, dtype=np.int64))
+    # Multiples of the golden ratio meet every row and column, unlike any fixed step.
+    flat = (np.modf(np.arange(count) * 0.6180339887498949)[0] * size).astype(np.int64)
+    flat[-1] = size - 1
+    return np.unravel_index(flat, shape)
+
+
+# -- digests -----------------------------------------------------------------------------------
+
+
+def hash_values(values: np.ndarray, hasher: Any = None, *, dtype: Any = None) -> Any:
+    """Hash an array of any type, block by block so that views need no full copy.
+
+    Strings hash alike whatever their width and type, numbers whatever their byte order.
+
+    Parameters
+    ----------
+    values
+        The array.
+    hasher
+        An xxhash object to update, by default a new one of 128 bits.
+    dtype
+        Hash numbers as if they were of this type.
+
+    Returns
+    -------
+    xxhash.xxh3_128
+        The hasher.
+    """
     hasher = xxhash.xxh3_128() if hasher is None else hasher
-    strings = values.dtype.kind in "OTU"
-    hasher.update(f"{values.shape}{'str' if strings else values.dtype.str}".encode())
+    as_text = values.dtype.hasobject or values.dtype.kind in "TU"
+    rows = values.reshape(1) if values.ndim == 0 else values
+    if as_text:
+        hasher.update(f"{values.shape}str".encode())
+        for start in range(0, len(rows) if values.size else 0, 1 << 16):
+            hasher.update(_text(rows[start : start + (1 << 16)].ravel().tolist()))
+        return hasher
+    native = values.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
+    hasher.update(f"{values.shape}{native.str}".encode())
     if values.size == 0:
         return hasher
-    rows = values.reshape(1) if values.ndim == 0 else values
-    if strings:
-        for start in range(0, len(rows), 1 << 16):
-            block = rows[start : start + (1 << 16)].ravel().tolist()
-            hasher.update("\0".join(map(str, block)).encode() + b"\0")
-        return hasher
-    per_row = max(1, rows.nbytes // len(rows))
-    step = max(1, _BLOCK // per_row)
+    step = max(1, _BLOCK // max(1, rows.nbytes // len(rows)))
     for start in range(0, len(rows), step):
-        block = np.ascontiguousarray(rows[start : start + step])
-        hasher.update(block.reshape(-1).view(np.uint8).data)
+        hasher.update(_bytes(rows[start : start + step].astype(native, copy=False)))
     return hasher
 
 
+def _bytes(values: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+
+
+def _text(items: list[Any]) -> bytes:
+    """Give strings as bytes; the lengths only where a string holds the separator itself."""
+    try:
+        joined = "\0".join(items)
+    except TypeError:
+        items = [f"{type(item).__name__} {item!r}" for item in items]
+        joined = "\1" + "\0".join(items)
+    lengths = "" if joined.count("\0") == len(items) - 1 else str([len(item) for item in items])
+    return f"{joined}\0{lengths}\0".encode("utf-8", "surrogatepass")
+
+
+def graph_name(variable: xr.Variable) -> str:
+    """Give what names the data of a lazy variable; other chunks of the same data do not rename it.
+
+    Parameters
+    ----------
+    variable
+        One for which `is_lazy` holds.
+    """
+    data = variable._data
+    name = getattr(data, "name", None)
+    if name is None:  # xarray's own lazy arrays: named by what they would read
+        return repr(data)
+    name, dependencies = str(name), getattr(getattr(data, "dask", None), "dependencies", {})
+    while name.startswith("rechunk-"):
+        sources = dependencies.get(name, ())
+        if len(sources) != 1:
+            break
+        name = str(next(iter(sources)))
+    return name
+
+
 def array_digest(variable: xr.Variable, *, fresh: bool = False) -> Digest:
-    """Give the digest of one variable without computing it.
+    """Give the digest of the values of one variable without computing them.
 
     Parameters
     ----------
@@ -121,15 +257,12 @@ def array_digest(variable: xr.Variable, *, fresh: bool = False) -> Digest:
         Hash the values even where their digest is remembered.
     """
     if is_lazy(variable):
-        name = getattr(variable._data, "name", None)
-        if name is None:  # xarray's own lazy arrays: named by what they would read
-            name = repr(variable._data)
-        return {"method": "graph", "value": xxhash.xxh3_128_hexdigest(str(name).encode())}
+        name = graph_name(variable)
+        return {"method": "graph", "value": xxhash.xxh3_128_hexdigest(name.encode())}
     values = np.asarray(variable.values)
     if fresh:
-        value = hash_values(values).hexdigest()
-    else:
-        value = remembered(values, "digest", lambda: hash_values(values).hexdigest())
+        forget(values)
+    value = remembered(values, "digest", lambda: hash_values(values).hexdigest())
     return {"method": "content", "value": value}
 
 
@@ -137,14 +270,39 @@ def _stored_as(element: xr.Dataset) -> str | None:
     """Give the stored digest an opened and unchanged element was named after."""
     found: set[str] = set()
     for name, variable in element.variables.items():
-        graph_name = getattr(variable._data, "name", None) if is_lazy(variable) else None
-        if graph_name is None:
+        if not is_lazy(variable):
             continue
-        prefix, _, digest = str(graph_name).rpartition("-")
+        prefix, _, digest = graph_name(variable).rpartition("-")
         if prefix != f"{STORED_PREFIX}{name}":
             return None
         found.add(digest)
     return found.pop() if len(found) == 1 else None
+
+
+def variable_digests(element: xr.Dataset, *, fresh: bool = False) -> dict[str, Digest]:
+    """Give the digest of the values of every variable by its name."""
+    stored = _stored_as(element)
+    return {
+        str(name): {"method": "stored", "value": stored}
+        if stored is not None and is_lazy(variable)
+        else array_digest(variable, fresh=fresh)
+        for name, variable in sorted(element.variables.items(), key=lambda item: str(item[0]))
+    }
+
+
+def attributes_digest(element: xr.Dataset) -> str:
+    """Give the digest of the attributes of an element and its variables, the record left out.
+
+    Which variables are coordinates counts as well.
+    """
+    everything = [
+        {str(key): plain(value) for key, value in element.attrs.items() if key != RECORD},
+        {
+            str(name): [name in element.coords, plain(part.attrs)]
+            for name, part in element.variables.items()
+        },
+    ]
+    return xxhash.xxh3_128_hexdigest(json.dumps(everything, sort_keys=True, default=repr).encode())
 
 
 def element_digest(element: xr.Dataset, *, fresh: bool = False) -> Digest:
@@ -157,31 +315,10 @@ def element_digest(element: xr.Dataset, *, fresh: bool = False) -> Digest:
     fresh
         Hash values even where their digest is remembered.
     """
-    hasher = xxhash.xxh3_128()
-    method = "content"
-    stored = _stored_as(element)
-    for name in sorted(element.variables, key=str):
-        variable = element.variables[name]
-        hasher.update(f"{name}{variable.dims}{variable.shape}".encode())
-        if stored is not None and is_lazy(variable):
-            method = "stored"
-            hasher.update(stored.encode())
-            continue
-        digest = array_digest(variable, fresh=fresh)
-        if digest["method"] == "graph":
-            method = "graph"
-        hasher.update(digest["value"].encode())
-        hasher.update(_attributes(variable.attrs))
-    hasher.update(_attributes(element.attrs))
-    return {"method": method, "value": hasher.hexdigest()}
-
-
-def _attributes(attrs: Mapping[Any, Any]) -> bytes:
-    """Give attributes as bytes, the record left out, in an order that is always the same."""
-    return repr(
-        sorted(
-            (str(key), value.tolist() if isinstance(value, np.generic | np.ndarray) else value)
-            for key, value in attrs.items()
-            if key != RECORD
-        )
-    ).encode()
+    parts = variable_digests(element, fresh=fresh)
+    methods = {part["method"] for part in parts.values()}
+    method = next((name for name in ("graph", "stored") if name in methods), "content")
+    dims = {str(name): (part.dims, part.shape) for name, part in element.variables.items()}
+    body = [(name, dims[name], part["value"]) for name, part in parts.items()]
+    text = repr((body, attributes_digest(element)))
+    return {"method": method, "value": xxhash.xxh3_128_hexdigest(text.encode())}

@@ -8,6 +8,8 @@ import pydantic
 from mutua.models.base import Coordinate, Element, coordinate, variable
 from mutua.models.dims import DISTANCE
 
+__all__ = ["DistanceMI"]
+
 
 class DistanceMIAttributes(pydantic.BaseModel):
     """Attributes of a `DistanceMI`."""

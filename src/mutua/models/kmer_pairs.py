@@ -8,6 +8,8 @@ import pydantic
 from mutua.models.base import Coordinate, Element, coordinate, variable
 from mutua.models.dims import KMER_I, KMER_J
 
+__all__ = ["KmerPairs"]
+
 _PAIR = (KMER_I, KMER_J)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional
+from typing import Literal, get_args
 
 import numpy as np
 import pydantic
@@ -11,17 +11,22 @@ import xarray as xr
 
 from mutua.errors import Fault
 from mutua.models.base import Coordinate, Element, coordinate, variable
+from mutua.models.digests import is_lazy, remembered
 from mutua.models.dims import POSITION_I, POSITION_J
 
-MEASURES = (
+__all__ = ["CORRECTIONS", "MEASURES", "PositionMI"]
+
+Measure = Literal[
     "mi",
     "jensen_shannon",
     "inverse_jensen_shannon",
     "hellinger",
     "bhattacharyya",
     "inverse_bhattacharyya",
-)
-CORRECTIONS = ("none", "miller_madow", "shuffle", "apc")
+]
+Correction = Literal["none", "miller_madow", "shuffle", "apc"]
+MEASURES: tuple[str, ...] = get_args(Measure)
+CORRECTIONS: tuple[str, ...] = get_args(Correction)
 _PAIR = (POSITION_I, POSITION_J)
 
 
@@ -32,8 +37,8 @@ class PositionMIAttributes(pydantic.BaseModel):
     alphabet: str = pydantic.Field(description="letters that the k-mers are made of")
     pseudocount: float = pydantic.Field(ge=0, description="pseudocount, as a multiple of N")
     n_sequences: int = pydantic.Field(ge=1, description="sequences that were counted")
-    measure: str = pydantic.Field(description="one of " + ", ".join(MEASURES))
-    correction: str = pydantic.Field(description="one of " + ", ".join(CORRECTIONS))
+    measure: Measure = pydantic.Field(description="what `mi` holds")
+    correction: Correction = pydantic.Field(description="how `mi_corrected` was corrected")
     n_permutations: int = pydantic.Field(default=0, ge=0, description="permutations of the null")
     n_tests: int = pydantic.Field(default=0, ge=0, description="pairs that q-values account for")
 
@@ -46,28 +51,37 @@ class PositionMI(Element):
     """
 
     mi: np.float64 = variable(
-        "mutual information (or the measure that attrs name)", dims=_PAIR, unit="bits", nullable=True
+        "mutual information (or the measure that attrs name)",
+        dims=_PAIR,
+        unit="bits",
+        nullable=True,
     )
-    mi_corrected: Optional[np.float64] = variable(
-        "the measure less its bias, as attrs['correction'] says", dims=_PAIR, unit="bits", nullable=True
+    mi_corrected: np.float64 | None = variable(
+        "the measure less its bias, as attrs['correction'] says",
+        dims=_PAIR,
+        unit="bits",
+        nullable=True,
     )
-    mi_normalized: Optional[np.float64] = variable(
+    mi_normalized: np.float64 | None = variable(
         "mutual information divided by the joint entropy", dims=_PAIR, nullable=True
     )
-    mi_null: Optional[np.float64] = variable(
+    mi_null: np.float64 | None = variable(
         "mean over permutations", dims=_PAIR, unit="bits", nullable=True
     )
-    p_value: Optional[np.float64] = variable(
+    p_value: np.float64 | None = variable(
         "p-value of the pair by permutation", dims=_PAIR, nullable=True, ge=0, le=1
     )
-    q_value: Optional[np.float64] = variable(
+    q_value: np.float64 | None = variable(
         "false discovery rate (Benjamini-Hochberg)", dims=_PAIR, nullable=True, ge=0, le=1
     )
-    p_familywise: Optional[np.float64] = variable(
+    p_familywise: np.float64 | None = variable(
         "family-wise p-value (maximum over all pairs)", dims=_PAIR, nullable=True, ge=0, le=1
     )
-    n_pair: Optional[np.float64] = variable(
-        "sequences (or their weight) in which both k-mers are known", dims=_PAIR, nullable=True, ge=0
+    n_pair: np.float64 | None = variable(
+        "sequences (or their weight) in which both k-mers are known",
+        dims=_PAIR,
+        nullable=True,
+        ge=0,
     )
     position_i: Coordinate[np.int64] = coordinate(
         "position of the first k-mer", dims=(POSITION_I,), unique=True
@@ -90,8 +104,18 @@ class PositionMI(Element):
 
     @classmethod
     def faults(cls, element: xr.Dataset) -> Iterator[Fault]:
-        """Yield a fault where the matrix is not symmetric."""
-        if "mi" in element:
-            mi = element["mi"].values
-            if not np.array_equal(mi, mi.T, equal_nan=True):
-                yield Fault("variable 'mi'", "is not symmetric", "use (mi + mi.T) / 2")
+        """Yield a fault where the positions differ or the matrix is not symmetric."""
+        positions = [element.variables[name].values for name in _PAIR if name in element.variables]
+        if len(positions) == 2 and not np.array_equal(positions[0], positions[1]):
+            found = "are not those of 'position_i'"
+            yield Fault("coordinate 'position_j'", found, "use the same positions")
+        mi = element.variables.get("mi")
+        if mi is None:
+            return
+        values = mi.values
+
+        def symmetric() -> bool:
+            return np.array_equal(values, values.T, equal_nan=True)
+
+        if not (symmetric() if is_lazy(mi) else remembered(values, "symmetric", symmetric)):
+            yield Fault("variable 'mi'", "is not symmetric", "use (mi + mi.T) / 2")

@@ -16,48 +16,70 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import inspect
 import json
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import anndata
 import numpy as np
-import pandas as pd
 import xarray as xr
 import xxhash
 
-from mutua.models.digests import Digest, element_digest, hash_values
+from mutua.models.anndata_digest import anndata_digest
+from mutua.models.describe import describe, digest_of
+from mutua.models.digests import (
+    Digest,
+    attributes_digest,
+    graph_name,
+    variable_digests,
+)
 from mutua.models.dims import RECORD
 
-__all__ = ["EDITED", "Record", "call_step", "read_record", "stamp", "supplied_step"]
+__all__ = [
+    "EDITED",
+    "SUPPLIED",
+    "Record",
+    "anndata_digest",
+    "call_step",
+    "chain",
+    "describe",
+    "digest_of",
+    "read_record",
+    "stamp",
+    "supplied_step",
+    "versions",
+    "was_edited",
+    "write_record",
+]
 
 Record = dict[str, Any]
 Step = dict[str, Any]
 
 EDITED = "edited outside mutua"
 SUPPLIED = "supplied"
+_AS_IT_WAS = ("xarray-", "open_dataset-")
+"""How xarray names what `.chunk()` was applied to and what `xarray.open_zarr` opened."""
 
 
 def read_record(holder: xr.Dataset | anndata.AnnData) -> Record | None:
     """Give the record of an element, or None where it has none that can be read."""
     attrs: Mapping[Any, Any] = holder.uns if isinstance(holder, anndata.AnnData) else holder.attrs
     found = attrs.get(RECORD)
-    if isinstance(found, str):
-        try:
-            found = json.loads(found)
-        except json.JSONDecodeError:
-            return None
+    try:
+        # From an object through text as well: the caller may change what it gets.
+        found = json.loads(found if isinstance(found, str) else json.dumps(found))
+    except (TypeError, ValueError):
+        return None
     sound = (
-        isinstance(found, Mapping)
+        isinstance(found, dict)
         and isinstance(found.get("kind"), str)
         and isinstance(found.get("version"), int)
         and isinstance(found.get("steps"), list)
-        and isinstance(found.get("element"), Mapping)
+        and isinstance(found.get("element"), dict)
+        and all(isinstance(step, dict) and "id" in step for step in found["steps"])
     )
-    return json.loads(json.dumps(found)) if sound else None
+    return found if sound else None
 
 
 def write_record(holder: xr.Dataset | anndata.AnnData, record: Record) -> None:
@@ -72,109 +94,13 @@ def write_record(holder: xr.Dataset | anndata.AnnData, record: Record) -> None:
 @functools.cache
 def versions() -> dict[str, str]:
     """Give the versions that a result depends on; torch only where it is in use."""
-    found = {"mutua": importlib.metadata.version("mutua"), "numpy": np.__version__}
-    return found
+    return {"mutua": importlib.metadata.version("mutua"), "numpy": np.__version__}
 
 
 def _versions_now() -> dict[str, str]:
     torch = sys.modules.get("torch")
     known = {} if torch is None else {"torch": str(torch.__version__)}
     return versions() | known
-
-
-def digest_of(element: xr.Dataset | anndata.AnnData, *, fresh: bool = False) -> Digest:
-    """Give the digest of an element of either container."""
-    if isinstance(element, anndata.AnnData):
-        return anndata_digest(element)
-    return element_digest(element, fresh=fresh)
-
-
-def anndata_digest(adata: anndata.AnnData) -> Digest:
-    """Give the digest of everything an AnnData holds but the record."""
-    hasher = xxhash.xxh3_128()
-
-    def feed(value: Any) -> None:
-        if isinstance(value, pd.DataFrame):
-            hasher.update(f"frame{list(value.columns)}".encode())
-            hash_values(np.asarray(value.index.astype(str), dtype=object), hasher)
-            for column in value.columns:
-                hash_values(np.asarray(value[column].astype(object)), hasher)
-        elif hasattr(value, "tocsr") and hasattr(value, "data"):
-            matrix = value.tocsr()
-            matrix.sort_indices()
-            for part in (matrix.indptr, matrix.indices, matrix.data):
-                hash_values(np.asarray(part), hasher)
-        elif isinstance(value, Mapping):
-            for key in sorted(value, key=str):
-                if key != RECORD:
-                    hasher.update(str(key).encode())
-                    feed(value[key])
-        elif isinstance(value, np.ndarray):
-            hash_values(value, hasher)
-        else:
-            hasher.update(repr(value).encode())
-
-    for part in (adata.X, adata.obs, adata.var, adata.uns):
-        feed(part)
-    for mapping in (adata.obsm, adata.varm, adata.obsp, adata.varp, adata.layers):
-        feed(dict(mapping))
-    return {"method": "content", "value": hasher.hexdigest()}
-
-
-def describe(value: Any) -> Any:
-    """Give an argument as JSON: as it is, or by what identifies it."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Mapping):
-        return {str(key): describe(item) for key, item in value.items()}
-    if isinstance(value, slice):
-        return {"slice": [value.start, value.stop, value.step]}
-    if isinstance(value, list | tuple | set | range):
-        items = sorted(value, key=str) if isinstance(value, set) else list(value)
-        if len(items) > 64:
-            text = json.dumps([describe(item) for item in items], default=str)
-            return {
-                "type": type(value).__name__,
-                "length": len(items),
-                "digest": xxhash.xxh3_128_hexdigest(text.encode()),
-            }
-        return [describe(item) for item in items]
-    state = getattr(value, "state_dict", None)
-    if callable(state) and hasattr(value, "forward"):
-        return {"model": _qualified_name(type(value)), "state": _state_digest(state())}
-    if isinstance(value, xr.DataArray | pd.Series | pd.DataFrame | np.ndarray):
-        values = np.asarray(value)
-        return {
-            "array": type(value).__name__,
-            "shape": list(values.shape),
-            "dtype": str(values.dtype),
-            "digest": hash_values(values).hexdigest(),
-        }
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        return describe(value.detach().cpu().numpy())
-    if callable(value):
-        return {"callable": _qualified_name(value), "reproducible": False}
-    return {"object": _qualified_name(type(value)), "reproducible": False}
-
-
-def _qualified_name(thing: Any) -> str:
-    name = getattr(thing, "__qualname__", type(thing).__qualname__)
-    return f"{getattr(thing, '__module__', '?')}.{name}"
-
-
-def _state_digest(state: Mapping[str, Any]) -> str:
-    hasher = xxhash.xxh3_128()
-    for key, tensor in state.items():
-        hasher.update(key.encode())
-        if hasattr(tensor, "detach"):
-            hash_values(tensor.detach().cpu().numpy(), hasher)
-        else:
-            hasher.update(repr(tensor).encode())
-    return hasher.hexdigest()
 
 
 def _shape(element: xr.Dataset | anndata.AnnData) -> dict[str, Any]:
@@ -188,30 +114,64 @@ def _shape(element: xr.Dataset | anndata.AnnData) -> dict[str, Any]:
     return {"dims": {str(dim): size for dim, size in element.sizes.items()}, "dtypes": dtypes}
 
 
-def was_edited(element: xr.Dataset | anndata.AnnData, record: Record) -> bool:
+def was_edited(
+    element: xr.Dataset | anndata.AnnData, record: Record, digest: Digest | None = None
+) -> bool:
     """Tell whether an element is no longer what its record says.
 
-    Without a digest of the same method on record (an element that was lazy when it was made
-    and is in memory now) dims and types alone decide.
+    Every variable is held against the digest on record of the same method. Where there is none,
+    because the variable was lazy when it was made and is in memory now, its dims and type alone
+    decide; a new graph over values that were in memory or stored counts as an edit.
+
+    Parameters
+    ----------
+    element, record
+        The element and its record.
+    digest
+        The digest of the element, where it is known already.
     """
     made, now = record["element"], _shape(element)
     if made.get("dims") != now["dims"] or made.get("dtypes") != now["dtypes"]:
         return True
-    digest = digest_of(element)
+    digest = digest_of(element) if digest is None else digest
     known = made.get("digests", {}).get(digest["method"])
-    return known is not None and known != digest["value"]
+    if known == digest["value"]:
+        return False
+    parts = made.get("parts")
+    if isinstance(element, anndata.AnnData) or not parts:
+        return known is not None
+    return parts["attributes"] != attributes_digest(element) or any(_edited_parts(element, parts))
 
 
-def chain(element: xr.Dataset | anndata.AnnData) -> list[Step]:
-    """Give all the steps that led to an element, in order, the last one its own."""
+def _edited_parts(element: xr.Dataset, parts: Mapping[str, Any]) -> Iterator[bool]:
+    for name, digest in variable_digests(element).items():
+        before = parts["variables"].get(name, {})
+        if digest["method"] in before:
+            yield before[digest["method"]] != digest["value"]
+        elif digest["method"] == "graph":
+            source = graph_name(element.variables[name])
+            yield not source.startswith(tuple(f"{how}{name}-" for how in _AS_IT_WAS))
+
+
+def chain(element: xr.Dataset | anndata.AnnData, digest: Digest | None = None) -> list[Step]:
+    """Give all the steps that led to an element, in order, the last one its own.
+
+    Parameters
+    ----------
+    element
+        Of either container, with a record or without.
+    digest
+        The digest of the element, where it is known already.
+    """
+    digest = digest_of(element) if digest is None else digest
     record = read_record(element)
     if record is None:
-        return [_step(SUPPLIED, {}, [], digest_of(element))]
+        return [{**_step(SUPPLIED, {}, [], digest), "source": SUPPLIED}]
     steps: list[Step] = record["steps"]
-    if not was_edited(element, record):
+    if not was_edited(element, record, digest):
         return steps
     source = {"argument": "element", "step": steps[-1]["id"] if steps else None}
-    return [*steps, _step(EDITED, {}, [source], digest_of(element))]
+    return [*steps, _step(EDITED, {}, [source], digest)]
 
 
 def _step(
@@ -238,17 +198,17 @@ def supplied_step(function: str, arguments: Mapping[str, Any], digest: Digest) -
 def call_step(function: str, arguments: Mapping[str, Any]) -> list[Step]:
     """Give the chain of a call: the chains of its elements, then the call itself."""
     steps: dict[str, Step] = {}
-    inputs, plain = [], {}
+    inputs, described = [], {}
     for name, value in arguments.items():
         if isinstance(value, xr.Dataset | anndata.AnnData):
-            before = chain(value)
+            digest = digest_of(value)
+            before = chain(value, digest)
             steps.update((step["id"], step) for step in before)
-            inputs.append(
-                {"argument": name, "step": before[-1]["id"], "digest": digest_of(value)}
-            )
+            last = before[-1]["id"] if before else None
+            inputs.append({"argument": name, "step": last, "digest": digest})
         else:
-            plain[name] = describe(value)
-    own = _step(function, plain, inputs)
+            described[name] = describe(value)
+    own = _step(function, described, inputs)
     steps.pop(own["id"], None)
     return [*steps.values(), own]
 
@@ -257,17 +217,25 @@ def stamp(
     element: xr.Dataset | anndata.AnnData, kind: str, version: int, steps: list[Step]
 ) -> None:
     """Write the record of a new element into it, in place."""
-    record = {"kind": kind, "version": version, "steps": steps, "element": {}}
-    write_record(element, record)
     digest = digest_of(element)
-    record["element"] = {**_shape(element), "digests": {digest["method"]: digest["value"]}}
-    write_record(element, record)
+    made = {**_shape(element), "digests": {digest["method"]: digest["value"]}}
+    if isinstance(element, xr.Dataset):
+        parts = variable_digests(element).items()
+        made["parts"] = {
+            "attributes": attributes_digest(element),
+            "variables": {name: {part["method"]: part["value"]} for name, part in parts},
+        }
+    write_record(element, {"kind": kind, "version": version, "steps": steps, "element": made})
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """Give the public name of a function: ``tl.position_mi`` for one in `mutua.tl`."""
-    module = inspect.getmodule(function)
-    parts = (module.__name__ if module else "").split(".")
-    place = parts[1] if len(parts) > 1 and parts[0] == "mutua" else ".".join(parts)
-    short = getattr(function, "__qualname__", str(function))
+    """Give the public name of a function: ``tl.position_mi`` for one in `mutua.tl`.
+
+    A function outside mutua has the name of its module before its own.
+    """
+    module, short = function.__module__, function.__qualname__
+    top, _, rest = module.partition(".")
+    if top != "mutua":
+        return short if module == "__main__" else f"{module}.{short}"
+    place = rest.partition(".")[0]
     return f"{place}.{short}" if place in ("pp", "tl", "pl", "datasets") else short

@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from mutua.errors import InvalidInput
+from mutua.models.base import Dataset, Element
+from mutua.models.checked import checked
 from mutua.models.dims import NAMES
+from mutua.models.faults import blocks
 
 __all__ = ["sel"]
 
+E = TypeVar("E", bound=Element)
 
-def sel(element: xr.Dataset, names: str | Sequence[str], *, dim: str = "sequence") -> xr.Dataset:
-    """Select entries of a large dim by name, in the order asked for.
+
+@checked
+def sel(element: Dataset[E], names: str | Sequence[str], *, dim: str = "sequence") -> Dataset[E]:
+    """Select entries of a dim by name, in the order asked for.
+
+    The names on record are read block by block, so that ten million of them need no index; on a
+    small dim with an index ``.sel`` does the same.
 
     Parameters
     ----------
     element
-        An element whose dim carries the names, for `sequence` the coordinate ``sequence_id``.
+        An element whose dim carries names: for ``sequence`` the coordinate ``sequence_id``, for
+        any other the coordinate called like the dim.
     names
-        One name or several.
+        One name or several; a name may be asked for more than once.
     dim
         The dim to select along.
 
     Returns
     -------
     xarray.Dataset
-        The entries; the dim stays even for one name.
+        The entries, an element of the same kind; the dim stays even for one name.
 
     Raises
     ------
     InvalidInput
-        If the dim has no names, a name is unknown, or a name stands more than once.
+        If the dim has no names, a name is unknown, or an entry asked for shares its name with
+        another.
+    InvalidElement
+        If it is no element of mutua.
 
     Examples
     --------
@@ -43,9 +56,7 @@ def sel(element: xr.Dataset, names: str | Sequence[str], *, dim: str = "sequence
     >>> mt.pp.to_strings(mt.sel(seqs, "second"))
     ['TTTT']
     """
-    if not isinstance(element, xr.Dataset):
-        raise InvalidInput("element", f"a {type(element).__name__}", "pass an element of mutua")
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = pd.Index([names] if np.ndim(names) == 0 else list(names))
     if dim not in element.dims:
         raise InvalidInput("dim", f"{dim!r} is no dim", f"use one of {list(element.dims)}")
     coordinate = NAMES.get(dim, dim)
@@ -55,24 +66,22 @@ def sel(element: xr.Dataset, names: str | Sequence[str], *, dim: str = "sequence
             f"has no names along {dim!r}",
             f"select by number with .isel({dim}=...), or add the coordinate {coordinate!r}",
         )
-    known = np.asarray(element[coordinate].values, dtype=object)
-    index = pd.Index(known)
-    found = index.get_indexer_for(wanted) if index.is_unique else _first_of(index, wanted)
-    missing = [name for name, place in zip(wanted, found, strict=True) if place < 0]
-    if missing:
+    different = wanted.unique()
+    found = np.full(len(different), -1)
+    for (start,), block in blocks(element.variables[coordinate]):
+        known = block.values.astype(object) if block.dtype.kind in "OTU" else block.values
+        which = different.get_indexer(pd.Index(known))
+        for place in np.flatnonzero(which >= 0):
+            if found[which[place]] >= 0:
+                raise InvalidInput(
+                    "names",
+                    f"{different[which[place]]!r} stands more than once",
+                    "select by number with .isel, or make the names unique",
+                )
+            found[which[place]] = start + place
+    missing = different[found < 0]
+    if len(missing):
         shown = ", ".join(map(repr, missing[:5]))
-        raise InvalidInput("names", f"not found: {shown} ({len(missing)} in all)", "check the names")
-    return element.isel({dim: found})
-
-
-def _first_of(index: pd.Index, wanted: list[str]) -> np.ndarray:
-    """Give the place of each name in names that repeat, as long as those asked for do not."""
-    repeated = set(index[index.duplicated()])
-    ambiguous = [name for name in wanted if name in repeated]
-    if ambiguous:
-        raise InvalidInput(
-            "names",
-            f"{ambiguous[0]!r} stands more than once",
-            "select by number with .isel, or make the names unique",
-        )
-    return np.array([index.get_loc(name) if name in index else -1 for name in wanted], dtype=int)
+        remedy = f"use names in the coordinate {coordinate!r}"
+        raise InvalidInput("names", f"not found: {shown} ({len(missing)} in all)", remedy)
+    return element.isel({dim: found[different.get_indexer(wanted)]})

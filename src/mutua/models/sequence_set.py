@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pydantic
 import xarray as xr
 
 from mutua.errors import Fault, InvalidInput
-from mutua.models.alphabets import UNKNOWN, resolve_alphabet
+from mutua.models.alphabets import MOST_LETTERS, UNKNOWN, resolve_alphabet
 from mutua.models.base import Coordinate, Dataset, Element, coordinate, variable
 from mutua.models.build import assemble
 from mutua.models.digests import is_lazy, remembered
 from mutua.models.dims import CODES, POSITION, SEQUENCE, TARGET, TRACK
+from mutua.models.faults import blocks, position
 
 __all__ = ["SequenceSet"]
 
-_BLOCK = 1 << 22
+_CACHED = 1 << 18
+"""Bytes that stay in a fast cache while they are looked at twice."""
 
 
 class SequenceSetAttributes(pydantic.BaseModel):
     """Attributes of a `SequenceSet`."""
 
     alphabet: str = pydantic.Field(
-        min_length=2, max_length=250, description="the letters; a code is an index into them"
+        min_length=2,
+        max_length=MOST_LETTERS,
+        description="the letters; a code is an index into them",
     )
 
 
@@ -40,32 +44,32 @@ class SequenceSet(Element):
     codes: np.uint8 = variable(
         "index into the alphabet; 254 unknown letter, 255 padding", dims=(SEQUENCE, POSITION)
     )
-    prediction: Optional[np.float32] = variable(
+    prediction: np.float32 | None = variable(
         "output of a model for the sequence", dims=(SEQUENCE, TARGET), nullable=True
     )
-    weight: Optional[np.float64] = variable("weight of the sequence", dims=(SEQUENCE,), ge=0)
-    length: Optional[np.int32] = variable(
+    weight: np.float64 | None = variable("weight of the sequence", dims=(SEQUENCE,), ge=0)
+    length: np.int32 | None = variable(
         "letters of the sequence without its padding", dims=(SEQUENCE,), unit="nt", ge=0
     )
-    tracks: Optional[np.float32] = variable(
+    tracks: np.float32 | None = variable(
         "further inputs of a model along the sequence", dims=(SEQUENCE, TRACK, POSITION)
     )
-    sequence_id: Optional[Coordinate[str]] = coordinate("name of the sequence", dims=(SEQUENCE,))
-    chrom: Optional[Coordinate[str]] = coordinate("chromosome", dims=(SEQUENCE,))
-    start: Optional[Coordinate[np.int64]] = coordinate(
+    sequence_id: Coordinate[str] | None = coordinate("name of the sequence", dims=(SEQUENCE,))
+    chrom: Coordinate[str] | None = coordinate("chromosome", dims=(SEQUENCE,))
+    start: Coordinate[np.int64] | None = coordinate(
         "first base of the region, 0-based", dims=(SEQUENCE,), ge=0
     )
-    end: Optional[Coordinate[np.int64]] = coordinate(
+    end: Coordinate[np.int64] | None = coordinate(
         "base after the last of the region", dims=(SEQUENCE,), ge=0
     )
-    strand: Optional[Coordinate[str]] = coordinate("strand, + or -", dims=(SEQUENCE,))
-    position: Optional[Coordinate[np.int64]] = coordinate(
+    strand: Coordinate[str] | None = coordinate("strand, + or -", dims=(SEQUENCE,))
+    position: Coordinate[np.int64] | None = coordinate(
         "position in coordinates of the user's own", dims=(POSITION,), unique=True
     )
-    target: Optional[Coordinate[str]] = coordinate(
+    target: Coordinate[str] | None = coordinate(
         "name of a model output", dims=(TARGET,), unique=True
     )
-    track: Optional[Coordinate[str]] = coordinate(
+    track: Coordinate[str] | None = coordinate(
         "name of a further input", dims=(TRACK,), unique=True
     )
 
@@ -77,23 +81,33 @@ class SequenceSet(Element):
     @classmethod
     def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
         """Yield a fault for an alphabet that is none."""
+        alphabet = element.attrs.get("alphabet")
+        if not isinstance(alphabet, str) or not 2 <= len(alphabet) <= MOST_LETTERS:
+            return  # which its attribute says
         try:
-            resolve_alphabet(element.attrs.get("alphabet", "ACGT"))
+            letters = resolve_alphabet(alphabet)
         except InvalidInput as error:
             yield Fault("attribute 'alphabet'", error.found, error.remedy)
+        else:
+            if letters != alphabet:
+                found = f"{alphabet!r} is the name of an alphabet"
+                yield Fault("attribute 'alphabet'", found, f"use its letters {letters!r}")
 
     @classmethod
     def faults(cls, element: xr.Dataset) -> Iterator[Fault]:
         """Yield a fault where a code is neither a letter nor unknown nor padding."""
-        if CODES not in element or is_lazy(element[CODES].variable):
+        codes, size = element.variables.get(CODES), len(element.attrs["alphabet"])
+        if codes is None:
             return
-        values, size = element[CODES].values, len(element.attrs["alphabet"])
-        bad = remembered(values, ("codes", size), lambda: _first_bad(values, size))
+
+        def look() -> tuple[str, int] | None:
+            return _first_bad(codes, size)
+
+        bad = look() if is_lazy(codes) else remembered(codes.values, ("codes", size), look)
         if bad is not None:
-            row, column = bad
             yield Fault(
-                f"variable 'codes', sequence {row}, position {column}",
-                f"code {values[row, column]} in an alphabet of {size} letters",
+                f"variable 'codes', {bad[0]}",
+                f"code {bad[1]} in an alphabet of {size} letters",
                 f"use 0 to {size - 1}, 254 (unknown) or 255 (padding)",
             )
 
@@ -142,12 +156,20 @@ class SequenceSet(Element):
         return assemble(cls, data, arrays, function="SequenceSet.build")
 
 
-def _first_bad(codes: np.ndarray, alphabet_size: int) -> tuple[int, int] | None:
-    rows = max(1, _BLOCK // max(1, codes.shape[1]))
-    for first in range(0, len(codes), rows):
-        block = codes[first : first + rows]
-        bad = (block >= alphabet_size) & (block < UNKNOWN)
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            return first + int(row), int(column)
+def _first_bad(codes: xr.Variable, alphabet_size: int) -> tuple[str, int] | None:
+    """Give the position and value of the first code that stands for nothing."""
+    for start, block in blocks(codes):
+        values = np.asarray(block.values)
+        rows = max(1, _CACHED // max(1, values.shape[1]))
+        for first in range(0, len(values) if values.size else 0, rows):
+            part = values[first : first + rows]
+            # Most parts hold letters only, which one look at the largest code tells.
+            if part.max() < alphabet_size:
+                continue
+            # Letters wrap round to above 254 - size here, and only bad codes are below.
+            shifted = part - np.uint8(alphabet_size)
+            if shifted.min() < UNKNOWN - alphabet_size:
+                row, column = np.argwhere(shifted < UNKNOWN - alphabet_size)[0]
+                index = start[0] + first + int(row), start[1] + int(column)
+                return position(codes.dims, index), int(part[row, column])
     return None

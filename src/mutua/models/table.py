@@ -12,6 +12,7 @@ import xarray as xr
 from mutua.errors import Fault, InvalidInput
 from mutua.models.base import Dataset, Element
 from mutua.models.build import assemble
+from mutua.models.digests import is_lazy
 from mutua.models.dims import ROW
 
 __all__ = ["Table"]
@@ -20,14 +21,13 @@ __all__ = ["Table"]
 class Table(Element):
     """Named columns of one length on dim ``row``; a column's unit is its attribute ``units``."""
 
+    _other_dims = (ROW,)
+
     @classmethod
     def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
-        """Yield a fault for every column that is not on dim ``row``, or where there is none."""
+        """Yield a fault where there is no column, or one that stands among the coordinates."""
         if not element.data_vars:
             yield Fault("variables", "there are none", "a table needs at least one column")
-        for name, column in element.data_vars.items():
-            if column.dims != (ROW,):
-                yield Fault(f"variable {name!r}", f"has dims {column.dims}", f"use ({ROW!r},)")
 
     @classmethod
     def build(
@@ -38,17 +38,18 @@ class Table(Element):
         Parameters
         ----------
         data
-            A pandas DataFrame (its index is dropped unless it has a name) or a mapping of names
-            to columns.
+            A pandas DataFrame (an index without names is dropped, one with names becomes
+            columns), a mapping of names to columns, or a Dataset.
         units
             Unit of a column by its name.
         **parts
-            Further columns.
+            Further columns, of numbers, bools, strings or times.
 
         Raises
         ------
         InvalidInput
-            For columns of different lengths, repeated names, or objects that are not strings.
+            For columns of different lengths, repeated names, a column called ``row``, or values
+            that are not of one type.
 
         Examples
         --------
@@ -57,30 +58,87 @@ class Table(Element):
         >>> table["n"].values
         array([12,  7])
         """
-        if isinstance(data, pd.DataFrame):
-            frame = data.reset_index() if data.index.name else data
-            repeated = sorted(set(map(str, frame.columns[frame.columns.duplicated()])))
-            if repeated:
-                raise InvalidInput("data", f"repeated columns {repeated}", "give each its own name")
-            columns = {str(name): frame[name].to_numpy() for name in frame.columns}
-        elif data is None or isinstance(data, Mapping | xr.Dataset):
-            columns = {str(name): column for name, column in (data or {}).items()}
-        else:
+        if data is not None and not isinstance(data, pd.DataFrame | Mapping | xr.Dataset):
             raise InvalidInput("data", f"a {type(data).__name__}", "pass a DataFrame or a mapping")
-        columns |= parts
-        labelled = {name: xr.Variable((ROW,), _column(name, c)) for name, c in columns.items()}
+        given = _frame_columns(data) if isinstance(data, pd.DataFrame) else dict(data or {})
+        columns = {str(name): column for name, column in given.items()} | parts
+        if len(columns) < len(set(given) | set(parts)):
+            raise InvalidInput("data", "names that are the same as text", "give each its own name")
+        if ROW in columns:
+            raise InvalidInput("data", f"a column called {ROW!r}, as its dim", "rename the column")
+        table = {name: _column(name, column) for name, column in columns.items()}
         for name, unit in (units or {}).items():
-            if name not in labelled:
-                raise InvalidInput("units", f"no column {name!r}", f"use one of {list(labelled)}")
-            labelled[name].attrs["units"] = unit
-        return assemble(cls, labelled, {}, function="Table.build")
+            if name not in table:
+                raise InvalidInput("units", f"no column {name!r}", f"use one of {list(table)}")
+            table[name].attrs["units"] = unit
+        return assemble(cls, table, {}, function="Table.build")
 
 
-def _column(name: str, values: Any) -> np.ndarray:
-    column = np.asarray(values)
-    if column.ndim != 1:
-        raise InvalidInput(name, f"an array of shape {column.shape}", "use one value a row")
-    if column.dtype.kind == "O" and not all(isinstance(item, str) for item in column):
-        odd = next(item for item in column if not isinstance(item, str))
-        raise InvalidInput(name, f"{odd!r} among strings", "use one type a column")
-    return column
+def _frame_columns(frame: pd.DataFrame) -> dict[Any, pd.Series]:
+    """Give the columns of a data frame, its index among them if it has a name."""
+    repeated = sorted(set(map(str, frame.columns[frame.columns.duplicated()])))
+    if repeated:
+        raise InvalidInput("data", f"repeated columns {repeated}", "give each its own name")
+    if any(name is not None for name in frame.index.names):
+        try:
+            frame = frame.reset_index()
+        except ValueError as error:
+            raise InvalidInput("data", f"{error}", "rename the index or the column") from error
+    return {name: frame[name] for name in frame.columns}
+
+
+def _column(name: str, values: Any) -> xr.Variable:
+    """Give one column as a variable on dim ``row``."""
+    if isinstance(values, xr.DataArray | xr.Variable):
+        attrs, lazy = values.attrs, is_lazy(values)
+        values = values.data if lazy else values.values
+    else:
+        attrs, lazy = {}, hasattr(values, "dask")
+    if not lazy:
+        values = _plain_values(name, values)
+    if values.ndim != 1:
+        raise InvalidInput(name, f"an array of shape {values.shape}", "use one value a row")
+    return xr.Variable((ROW,), values, attrs)
+
+
+def _plain_values(name: str, values: Any) -> np.ndarray:
+    """Give a column as a numpy array of one type that a store can hold."""
+    if isinstance(values, pd.Series | pd.Index) and not isinstance(values.dtype, np.dtype):
+        values = values.array
+    if isinstance(values, pd.api.extensions.ExtensionArray):
+        values = _without_extension(name, values)
+    given = values
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise InvalidInput(name, f"{error}", "use one value a row") from error
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise InvalidInput(name, "masked values", "fill them, e.g. with .filled(...)")
+    kind = values.dtype.kind
+    if kind == "O" or (kind == "U" and isinstance(given, list | tuple)):
+        items = given if kind == "U" else values.flat
+        odd = next((item for item in items if not isinstance(item, str)), "")
+        if not isinstance(odd, str):
+            missing = np.ndim(odd) == 0 and bool(pd.isna(odd))
+            remedy = "fill missing texts, e.g. with .fillna('')" if missing else "use one type"
+            raise InvalidInput(name, f"{odd!r} among texts", remedy)
+    if kind not in "biufcmMOTU":
+        raise InvalidInput(name, f"values of type {values.dtype}", "use numbers, texts or times")
+    return values
+
+
+def _without_extension(name: str, values: Any) -> np.ndarray:
+    """Give one of pandas' own arrays as numpy's: NaN for missing numbers."""
+    dtype = values.dtype
+    if getattr(dtype, "tz", None) is not None:
+        remedy = "use .dt.tz_convert(None), which gives UTC"
+        raise InvalidInput(name, "times with a time zone", remedy)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return np.asarray(values.astype(object))
+    if pd.api.types.is_bool_dtype(dtype) and not values.isna().any():
+        return np.asarray(values, dtype=bool)
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
+        if values.isna().any():
+            return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
+        return np.asarray(values, dtype=getattr(dtype, "numpy_dtype", None))
+    return np.asarray(values.astype(object))

@@ -2,6 +2,7 @@
 
 from mutua.pp.evolution import evolve
 from mutua.pp.motifs import align_on, embed_motifs
+from mutua.pp.positions import number_positions
 from mutua.pp.selection import select
 from mutua.pp.sequences import (
     one_hot,
@@ -16,6 +17,7 @@ __all__ = [
     "align_on",
     "embed_motifs",
     "evolve",
+    "number_positions",
     "one_hot",
     "random_sequences",
     "reverse_complement",

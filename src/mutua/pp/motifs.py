@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mutua.errors import InvalidInput
-from mutua.kernels import letters, patterns, shuffle
+from mutua.kernels import letters, patterns, random_sequences
 from mutua.models import Dataset, SequenceSet, as_kind, checked
 from mutua.models.alphabets import PADDING
 from mutua.models.arguments import number, one_of, whole_number
@@ -102,7 +102,7 @@ def embed_motifs(
         )
     codes = np.array(sequences[CODES].values, order="C")
     for number_, matrix in enumerate(matrices):
-        drawn = shuffle.sample_letters(matrix, len(chosen), seed=seed + 1 + number_)
+        drawn = random_sequences.sample_letters(matrix, len(chosen), seed=seed + 1 + number_)
         columns = starts[:, number_, None] + np.arange(matrix.shape[1])
         codes[chosen[:, None], columns] = drawn
     where = np.full((n, count), -1, dtype=np.int64)

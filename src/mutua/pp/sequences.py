@@ -10,7 +10,7 @@ import xarray as xr
 
 from mutua.blocks import map_rows
 from mutua.errors import InvalidInput
-from mutua.kernels import letters, shuffle as shuffles
+from mutua.kernels import letters, random_sequences as kernels
 from mutua.models import Dataset, SequenceSet, as_kind, checked
 from mutua.models.alphabets import resolve_alphabet, unknown_symbol
 from mutua.models.arguments import whole_number
@@ -67,7 +67,7 @@ def random_sequences(
     length = whole_number("length", length, low=1)
     chosen = resolve_alphabet(alphabet)
     frequencies = _frequencies(background, chosen)
-    codes = shuffles.random_codes(n, length, frequencies, seed=whole_number("seed", seed, low=0))
+    codes = kernels.random_codes(n, length, frequencies, seed=whole_number("seed", seed, low=0))
     element = xr.Dataset({CODES: ((SEQUENCE, POSITION), codes)}, attrs={"alphabet": chosen})
     return as_kind(SequenceSet, element)
 
@@ -145,7 +145,7 @@ def shuffle(sequences: Dataset[SequenceSet], *, k: int = 1, seed: int = 0) -> Da
     seed = whole_number("seed", seed, low=0)
 
     def one_block(codes: np.ndarray, first_row: int) -> np.ndarray:
-        return shuffles.kmer_preserving_shuffle(codes, k=k, seed=seed, first_sequence=first_row)
+        return kernels.kmer_preserving_shuffle(codes, k=k, seed=seed, first_sequence=first_row)
 
     codes = sequences[CODES]
     shuffled = map_rows(one_block, codes.data, shape=codes.shape[1:], dtype=np.uint8)

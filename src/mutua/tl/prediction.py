@@ -10,8 +10,9 @@ import xarray as xr
 
 from mutua.blocks import is_chunked, map_rows
 from mutua.errors import InvalidInput
-from mutua.kernels.apply_model import ENCODINGS, apply_model
+from mutua.kernels.apply_model import ENCODINGS, apply_model, check_arguments, find_targets
 from mutua.models import Dataset, SequenceSet, as_kind, checked
+from mutua.models.alphabets import unknown_symbol
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.dims import CODES, PREDICTION, SEQUENCE, TARGET, TRACKS
 
@@ -40,27 +41,33 @@ def predict(
     sequences
         (sequence, position). If they have ``tracks``, these are stacked below the one-hot
         letters, so that the model sees letters + tracks channels. A dask-backed set is scored
-        chunk by chunk when the predictions are computed.
+        chunk by chunk, when the predictions are computed.
     model
-        A torch module, run in evaluation mode without gradients and left in the mode and on the
-        device it was in; or any callable. It gives a tensor or array with one row a sequence, or
-        a tuple of them, taken side by side; further axes are flattened.
+        A torch module, run in evaluation mode without gradients and left in the modes and on the
+        device it was in, even if it fails; or any callable. It gives a tensor or array with one
+        row a sequence, or a tuple or dictionary of them, taken side by side; further axes are
+        flattened.
     target
         What to keep of the output: the name or index of a target, a function of the whole
         output, or several of one sort. By default everything.
     target_names
-        Names of the model's targets; by default its attribute ``target_names`` or 0, 1, ...
+        Names of the model's outputs; by default its attribute ``target_names``, the keys of a
+        dictionary, ``prediction`` for a single output, or 0, 1, ... With functions as `target`,
+        names of what these give.
     args
-        Further arguments of the model, each with one row a sequence.
+        Further arguments of the model: a list of arrays or tensors, each with one row a sequence.
+        They become tensors; float64 arrays become float32, tensors keep their type.
     encoding
         What the model sees: ``"one_hot"``, a float32 tensor (sequence, letter, position);
-        ``"codes"``, a uint8 array (sequence, position); ``"text"``, a list of strings.
+        ``"codes"``, uint8 (sequence, position), a tensor for a module and an array for another
+        callable; ``"text"``, a list of strings without padding.
     batch_size
         Sequences at once. On a CPU some hundred are faster than some thousand.
     device
-        ``"auto"``, ``"cpu"`` or ``"cuda"``; by default that of `mutua.settings`.
+        ``"auto"`` (a usable GPU, else the CPU), ``"cpu"`` or ``"cuda"``; by default that of
+        `mutua.settings`. With ``"auto"`` a callable that is no module gets its input on the CPU.
     progress
-        Show a progress bar; by default as `mutua.settings` says.
+        Show a progress bar; by default as `mutua.settings` says. Lazy predictions show none.
 
     Returns
     -------
@@ -70,13 +77,18 @@ def predict(
     Raises
     ------
     InvalidInput
-        If the model gives another number of rows, NaN or no numbers, or a target is unknown.
+        If there are no sequences, the model gives another number of rows, NaN or no numbers, or
+        a target is unknown. What the model itself raises comes through unchanged.
     DeviceUnavailable
         For ``device="cuda"`` without a usable GPU.
 
     Notes
     -----
-    torch does not promise the same last bits for other batch sizes, threads or devices.
+    torch does not promise the same last bits for other batch sizes, threads or devices: expect
+    differences of some 1e-6 of the values between them, and so between chunked and whole sets.
+
+    Lazy predictions use the model as it is when they are computed. How many targets it has is
+    found out at once, from two made-up sequences. Models run one at a time in a process.
 
     Examples
     --------
@@ -85,34 +97,46 @@ def predict(
     >>> seqs = mt.tl.predict(seqs, mt.datasets.splice_acceptor())
     >>> seqs["prediction"].dims, seqs["target"].values.tolist()
     (('sequence', 'target'), ['acceptor'])
+
+    A function will do as well, and may say what it wants to see:
+
+    >>> seqs = mt.tl.predict(seqs, lambda texts: [len(text) for text in texts], encoding="text")
+    >>> seqs["prediction"].values.ravel().tolist()
+    [53.0, 53.0, 53.0, 53.0]
     """
     one_of("encoding", encoding, ENCODINGS)
     batch_size = whole_number("batch_size", batch_size, low=1)
+    if progress is not None and not isinstance(progress, bool):
+        raise InvalidInput("progress", f"{progress!r}", "use True, False or None")
     codes = sequences[CODES]
     if codes.shape[0] == 0:
         raise InvalidInput("sequences", "there are none", "pass at least one sequence")
     if TRACKS in sequences and encoding != "one_hot":
         raise InvalidInput("encoding", f"{encoding!r} with tracks", "use encoding='one_hot'")
+    alphabet = sequences.attrs["alphabet"]
     options: dict[str, Any] = {
-        "alphabet": sequences.attrs["alphabet"],
+        "alphabet": alphabet,
+        "unknown": unknown_symbol(alphabet),
         "encoding": encoding,
-        "batch_size": batch_size,
         "device": device,
     }
     chosen: dict[str, Any] = {"target": target, "target_names": target_names}
     tracks = sequences[TRACKS].data if TRACKS in sequences else None
-    if not is_chunked(codes.data):
+    arguments = _arrays(args)
+    lazy = any(is_chunked(part) for part in (codes.data, tracks, *arguments))
+    if lazy:
+        values, names = _chunk_by_chunk(codes, model, tracks, arguments, batch_size, options, chosen)
+    else:
         values, names = apply_model(
             np.ascontiguousarray(codes.values),
             model,
             tracks=None if tracks is None else np.asarray(tracks),
-            args=args,
+            args=arguments,
+            batch_size=batch_size,
             progress=progress,
             **options,
             **chosen,
         )
-    else:
-        values, names = _chunk_by_chunk(sequences, model, tracks, args, options, chosen)
     result = sequences.drop_vars([n for n in (PREDICTION, TARGET) if n in sequences.variables])
     table = xr.Variable((SEQUENCE, TARGET), values, {"long_name": "output of the model"})
     return as_kind(
@@ -120,50 +144,61 @@ def predict(
     )
 
 
+def _arrays(args: Any) -> list[Any]:
+    """Give the further arguments of a model without labels, or refuse what is no list."""
+    if not isinstance(args, list | tuple):
+        check_arguments(args, 0)
+    return [part.data if isinstance(part, xr.DataArray | xr.Variable) else part for part in args]
+
+
 def _chunk_by_chunk(
-    sequences: Dataset[SequenceSet],
+    codes: xr.DataArray,
     model: Any,
     tracks: Any,
-    args: Sequence[Any],
+    args: list[Any],
+    batch_size: int,
     options: dict[str, Any],
     chosen: dict[str, Any],
 ) -> tuple[Any, tuple[str, ...]]:
-    """Give lazy predictions; only a probe of made-up sequences tells how many targets there are."""
-    codes = sequences[CODES]
+    """Give lazy predictions; only made-up sequences are scored, to know the targets."""
     n, length = codes.shape
-    arrays = [codes.data]
-    probe_tracks = None
-    if tracks is not None:
-        arrays.append(tracks)
-        probe_tracks = np.zeros((_PROBE, *tracks.shape[1:]), np.float32)
-    extra = [np.asarray(argument) for argument in args]
-    if any(argument.ndim == 0 or len(argument) != n for argument in extra):
-        shapes = [argument.shape for argument in extra]
-        raise InvalidInput("args", f"shapes {shapes} for {n} sequences", "give one row a sequence")
-    made_up = np.arange(_PROBE * length, dtype=np.uint8).reshape(_PROBE, length)
-    made_up %= len(sequences.attrs["alphabet"])
-    _, names = apply_model(
-        made_up,
+    lazy = [place for place, part in enumerate(args) if is_chunked(part)]
+    shown = [np.empty((n, 0)) if is_chunked(part) and part.shape[:1] == (n,) else part for part in args]
+    held = check_arguments(shown, n)
+    made_up = np.arange(_PROBE * length).reshape(_PROBE, length) % len(options["alphabet"])
+    targets = find_targets(
+        made_up.astype(np.uint8),
         model,
-        tracks=probe_tracks,
-        args=[argument[[0] * _PROBE] for argument in extra],
-        progress=False,
+        tracks=None if tracks is None else np.zeros((_PROBE, *tracks.shape[1:]), np.float32),
+        args=[_made_up(part) if is_chunked(part) else part[[0] * _PROBE] for part in args],
         **options,
         **chosen,
     )
 
     def one_block(block: np.ndarray, *others: Any) -> np.ndarray:
         first_row = others[-1]
-        rows = slice(first_row, first_row + len(block))
+        arguments = [part[first_row : first_row + len(block)] for part in held]
+        for place, part in zip(lazy, others[:-1], strict=False):
+            arguments[place] = part
         values, _ = apply_model(
             np.ascontiguousarray(block),
             model,
-            tracks=others[0] if tracks is not None else None,
-            args=[argument[rows] for argument in extra],
+            targets=targets,
+            tracks=None if tracks is None else others[-2],
+            args=arguments,
+            batch_size=batch_size,
             progress=False,
+            first_sequence=first_row,
             **options,
-            **chosen,
         )
         return values
 
-    return map_rows(one_block, *arrays, shape=(len(names),), dtype=np.float32), names
+    arrays = [codes.data, *(args[place] for place in lazy)]
+    if tracks is not None:
+        arrays.append(tracks)
+    shape = (len(targets.names),)
+    return map_rows(one_block, *arrays, shape=shape, dtype=np.float32), targets.names
+
+
+def _made_up(argument: Any) -> np.ndarray:
+    return np.zeros((_PROBE, *argument.shape[1:]), argument.dtype)

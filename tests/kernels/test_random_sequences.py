@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from mutua.errors import InvalidInput
-from mutua.kernels.shuffle import kmer_preserving_shuffle, random_codes, sample_letters
+from mutua.kernels.random_sequences import kmer_preserving_shuffle, random_codes, sample_letters
 from mutua.settings import settings as mutua_settings
 from tests.reference import sequences as reference
 

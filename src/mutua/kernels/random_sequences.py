@@ -6,6 +6,7 @@ the same bits come out whatever the number of threads and however the sequences 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import numpy.typing as npt
 from numba import njit
 
 from mutua.errors import InvalidInput
-from mutua.kernels.letters import PADDING, check_codes, over_rows
+from mutua.kernels.letters import PADDING, check_codes
+from mutua.kernels.rows import over_rows
 
 __all__ = [
     "check_seed",
+    "derived_seed",
     "kmer_preserving_shuffle",
     "mix64",
     "random_codes",
@@ -78,6 +81,20 @@ def check_seed(seed: int) -> np.uint64:
     return np.uint64(seed)
 
 
+def derived_seed(seed: int, purpose: str) -> np.uint64:
+    """Give another seed for each purpose, so that two functions called with one seed differ.
+
+    Without it, a shuffle would use the very numbers that the letters were drawn with.
+
+    Examples
+    --------
+    >>> int(derived_seed(0, "shuffle")), int(derived_seed(0, "evolve"))
+    (9050742962422426722, 12204850748351350122)
+    """
+    digest = hashlib.blake2b(f"{purpose} {int(check_seed(seed))}".encode(), digest_size=8).digest()
+    return np.uint64(int.from_bytes(digest, "little"))
+
+
 def kmer_preserving_shuffle(codes: Codes, *, k: int, seed: int, first_sequence: int = 0) -> Codes:
     """Shuffle every sequence, keeping the number of each of its k-mers.
 
@@ -123,7 +140,8 @@ def kmer_preserving_shuffle(codes: Codes, *, k: int, seed: int, first_sequence: 
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise InvalidInput("k", f"{k!r}", "use a whole number of at least 1")
     shuffled = check_codes(codes).copy()
-    over_rows(_shuffle_rows, len(shuffled), check_seed(seed), first_sequence, int(k), shuffled)
+    stream = derived_seed(seed, "shuffle")
+    over_rows(_shuffle_rows, len(shuffled), stream, first_sequence, int(k), shuffled)
     return shuffled
 
 

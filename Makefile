@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all that a fresh machine needs; the rest is for developers.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export MPLBACKEND := Agg
+
+.PHONY: help demo test slow lint bench notebooks schema clean
+
+help:
+	@echo "make demo       install, run the main job on bundled data: demo.zarr and demo_figures/"
+	@echo "make test       install, run the fast tests and doctests"
+	@echo "make lint       ruff, mypy, import-linter"
+	@echo "make slow       the slow tests"
+	@echo "make notebooks  run the tutorials"
+	@echo "make bench      measure speed and memory beside the peers"
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python -m mutua.demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest --doctest-modules -n 2
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest tests -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+notebooks: $(STAMP)
+	@if ls tutorials/*.ipynb >/dev/null 2>&1; \
+	then $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 tutorials; \
+	else echo "no notebooks yet"; fi
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+schema: $(STAMP)
+	$(BIN)/mutua schema
+
+clean:
+	rm -rf demo.zarr demo_figures .pytest_cache .mypy_cache .ruff_cache

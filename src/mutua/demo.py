@@ -1,0 +1,191 @@
+"""The main job on bundled real data: what three sets of sequences say of pairwise dependencies.
+
+Run it with ``make demo`` or ``python -m mutua.demo [FOLDER]``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+import mutua as mt
+
+__all__ = ["main"]
+
+_SEQUENCES = 200_000
+
+
+def main(folder: str | Path = ".") -> None:
+    """Run the demo; write ``demo.zarr`` and ``demo_figures/`` into `folder`."""
+    started = time.perf_counter()
+    folder = Path(folder)
+    figures = folder / "demo_figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    elements = {
+        **_splice_acceptor(figures),
+        **_gb1(figures),
+        **_rhomboid(figures),
+    }
+    store = folder / "demo.zarr"
+    study = mt.Analysis(elements)
+    study.write(store, overwrite=True)
+    reopened = mt.open(store)
+    reopened.validate(deep=True)
+    reopened.vacuum()
+    print(f"\n{reopened}\n")
+    print("How `acceptor_mi` came about:")
+    lineage = reopened.lineage("acceptor_mi")
+    for function, arguments in zip(lineage["function"], lineage["arguments"], strict=True):
+        print(f"  {function} {_short(arguments)}")
+    print(
+        f"\nDone in {time.perf_counter() - started:.0f} s. Figures: {figures}/. Next:\n"
+        f"  study = mutua.open({str(store)!r})\n"
+        '  study["acceptor_mi"]                     # a labelled xarray.Dataset\n'
+        '  mutua.pl.position_mi(study["acceptor_mi"], significant=0.01)\n'
+        "and the same with your own model: README.md shows the 15 lines."
+    )
+
+
+def _short(text: str, width: int = 100) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150)
+    mpl.pyplot.close(figure)
+    print(f"  wrote {path}")
+
+
+def _panels(n: int, width: float = 5.2, height: float = 4.6) -> tuple[Figure, list]:
+    figure, axes = mpl.pyplot.subplots(
+        1, n, figsize=(width * n, height), layout="constrained", squeeze=False
+    )
+    return figure, list(axes[0])
+
+
+def _splice_acceptor(figures: Path) -> dict[str, object]:
+    print(f"1. What a splice-acceptor model depends on ({_SEQUENCES:,} random sequences)")
+    model = mt.datasets.splice_acceptor()
+    seqs = mt.pp.random_sequences(_SEQUENCES, length=53, seed=0)
+    seqs = mt.pp.number_positions(seqs, -50, label="position relative to the exon")
+    seqs = mt.tl.predict(seqs, model)
+    top = mt.pp.select(seqs, target="acceptor", top=0.01)
+    least = float(top["prediction"].min())
+    print(f"  top 1 %: {top.sizes['sequence']:,} sequences with a score above {least:.2f}")
+    mi = mt.tl.position_mi(top, k=3, n_permutations=100)
+    plain = mt.tl.position_mi(top, k=3, pseudocount=0)
+    miller_madow = mt.tl.position_mi(top, k=3, pseudocount=0, correction="miller_madow")
+    shuffled = mt.tl.position_mi(top, k=3, pseudocount=0, correction="shuffle")
+
+    strongest = mi["mi"].where(mi["position_i"] < mi["position_j"]).argmax(...)
+    i, j = (int(mi[axis][place]) for axis, place in strongest.items())
+    n_found = int((mi["q_value"] < 0.01).sum()) // 2
+    print(
+        f"  pseudocount 5: {n_found:,} of {mi.attrs['n_tests']:,} pairs at FDR 0.01; strongest "
+        f"{float(mi['mi'].max()):.4f} bits between {i} and {j}"
+    )
+    print(
+        "  pseudocount 0: median "
+        f"{float(plain['mi'].median()):.3f} bits, nearly all of it bias; "
+        f"{float(miller_madow['mi_corrected'].median()):+.3f} after Miller-Madow, "
+        f"{float(shuffled['mi_corrected'].median()):+.4f} after the shuffle correction"
+    )
+    pairs = mt.tl.explain_pair(top, i, j, k=3)
+    best = pairs["contribution"].argmax(...)
+    first, second = (str(pairs[axis][place].values) for axis, place in best.items())
+    print(f"  the pair {i}, {j} is made by {first} with {second}")
+
+    figure, axes = _panels(2, width=6.2, height=5.2)
+    mt.pl.position_mi(mi, variable="mi", ax=axes[0])
+    mt.pl.position_mi(
+        mi,
+        variable="mi",
+        significant=0.01,
+        scale="log",
+        ax=axes[1],
+        title="the same, log colours, pairs at FDR 0.01",
+    )
+    _save(figure, figures / "acceptor_position_mi.png")
+    figure, axes = _panels(3)
+    mt.pl.position_mi(plain, ax=axes[0], title="pseudocount 0: bias everywhere")
+    mt.pl.position_mi(miller_madow, ax=axes[1], title="Miller-Madow corrected")
+    mt.pl.position_mi(shuffled, ax=axes[2], title="shuffle corrected")
+    _save(figure, figures / "acceptor_corrections.png")
+    by_distance = mt.tl.mi_by_distance(mi, variable="mi")
+    figure, axes = _panels(3)
+    mt.pl.mi_diagonal(mi, variable="mi", ax=axes[0])
+    mt.pl.mi_by_distance(by_distance, ax=axes[1])
+    mt.pl.pair_kmers(pairs, ax=axes[2])
+    _save(figure, figures / "acceptor_details.png")
+    return {
+        "acceptor": top,
+        "acceptor_mi": mi,
+        "acceptor_mi_pseudocount_0": shuffled,
+        "acceptor_by_distance": by_distance,
+        "acceptor_pair": pairs,
+    }
+
+
+def _gb1(figures: Path) -> dict[str, object]:
+    print("2. Which residues of protein G (GB1) depend on each other")
+    variants = mt.datasets.gb1()
+    fittest = mt.pp.select(variants, target="fitness", top=0.01)
+    mi = mt.tl.position_mi(fittest, k=1, pseudocount=0, n_permutations=100)
+    upper = mi["mi"].where(mi["position_i"] < mi["position_j"]).stack(pair=[...])
+    ranked = upper.sortby(-upper.fillna(-1)).isel(pair=slice(3))
+    shown = ", ".join(
+        f"{int(p.position_i)}-{int(p.position_j)} ({float(p):.3f} bits)" for p in ranked
+    )
+    print(
+        f"  the fittest 1 % of {variants.sizes['sequence']:,} double mutants "
+        f"({fittest.sizes['sequence']:,}): {shown}"
+    )
+    figure, axes = _panels(1, width=6.4, height=5.4)
+    mt.pl.position_mi(
+        mi,
+        scale="log",
+        vmin=1e-4,
+        ax=axes[0],
+        title=f"GB1, the fittest {fittest.sizes['sequence']:,} variants",
+    )
+    _save(figure, figures / "gb1_position_mi.png")
+    return {"gb1_fittest": fittest, "gb1_mi": mi}
+
+
+def _rhomboid(figures: Path) -> dict[str, object]:
+    print("3. Coevolution and contacts in rhomboid proteases")
+    alignment = mt.pp.sequence_weights(mt.datasets.rhomboid(), identity=0.8)
+    contacts = mt.datasets.contacts(atom="CB")
+    mi = mt.tl.position_mi(alignment, k=1, pseudocount=0.05, correction="apc", n_permutations=50)
+    table = mt.tl.compare_contacts(mi, contacts)
+    for score, auroc, precision, base in zip(
+        table["score"].values,
+        table["auroc"].values,
+        table["precision"].values,
+        table["base_rate"].values,
+        strict=True,
+    ):
+        name = {"mi": "raw MI", "mi_corrected": "MI + APC"}.get(str(score), str(score))
+        print(
+            f"  {name:9s} AUROC {auroc:.2f}, precision at L/2 {precision:.2f} "
+            f"(contacts < 8 Å: {base:.3f} of all pairs)"
+        )
+    figure, axes = _panels(2, width=6.2, height=5.2)
+    mt.pl.position_mi(mi, variable="mi", lower=contacts, ax=axes[0], title="raw MI")
+    mt.pl.position_mi(mi, lower=contacts, ax=axes[1], title="MI + APC")
+    _save(figure, figures / "rhomboid_contacts.png")
+    return {
+        "rhomboid": alignment,
+        "rhomboid_mi": mi,
+        "rhomboid_contacts": contacts,
+        "rhomboid_scores": table,
+    }
+
+
+if __name__ == "__main__":
+    mpl.use("Agg")
+    main(*sys.argv[1:2])

@@ -1,0 +1,251 @@
+"""What a model gives: find the targets that are asked for in it, and take them out.
+
+An output may be a tensor, an array, a list of numbers, or a tuple or dictionary of those, which
+are taken side by side. A *column* is one number for each sequence; further axes are flattened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mutua.errors import InvalidInput
+
+__all__ = ["Target", "Targets", "resolve_targets"]
+
+Target = str | int | Callable[[Any], Any]
+Columns = npt.NDArray[np.float32]
+
+
+class Targets(NamedTuple):
+    """Which outputs of a model to keep.
+
+    Attributes
+    ----------
+    names
+        A name for each column of the predictions.
+    pick
+        Gives the kept columns, float32 (sequence, target), from the output of the model and the
+        number of sequences. They share no memory with the output.
+    """
+
+    names: tuple[str, ...]
+    pick: Callable[[Any, int], Columns]
+
+
+def resolve_targets(
+    model: Any,
+    output: Any,
+    n: int,
+    target: Target | Sequence[Target] | None,
+    target_names: Sequence[str] | None,
+) -> Targets:
+    """Find out from one output which columns `target` means.
+
+    Parameters
+    ----------
+    model
+        Its attribute ``target_names``, if it has one, names its outputs.
+    output
+        What it gave for `n` sequences.
+    n
+        Number of sequences of that output.
+    target
+        Name, index or function of the output, or several; None for all outputs.
+    target_names
+        Names of the model's outputs, or of what functions give; takes precedence over those of
+        the model.
+
+    Raises
+    ------
+    InvalidInput
+        If a target is unknown, or there are as many names as there are not outputs.
+
+    Examples
+    --------
+    >>> output = {"count": np.array([3.0, 4.0]), "profile": np.ones((2, 2))}
+    >>> targets = resolve_targets(None, output, 2, ["profile1", "count"], None)
+    >>> targets.names, targets.pick(output, 2).tolist()
+    (('profile1', 'count'), [[1.0, 3.0], [1.0, 4.0]])
+    """
+    names = _given_names(target_names, "target_names")
+    if target is None:
+        wanted = None
+    elif isinstance(target, Sequence | np.ndarray) and not isinstance(target, str):
+        wanted = list(target)
+        if not wanted:
+            raise InvalidInput("target", "none", "name at least one, or None for all")
+    else:
+        wanted = [target]
+    if wanted is not None and any(callable(item) for item in wanted):
+        if not all(callable(item) for item in wanted):
+            raise InvalidInput("target", "functions and names mixed", "use only one sort of target")
+        return _functions(wanted, output, n, names)
+    source = "target_names"
+    if names is None:
+        names = _given_names(getattr(model, "target_names", None), "model.target_names")
+        source = "model.target_names"
+    return _columns_by_name(wanted, output, n, names, source)
+
+
+def _given_names(names: Any, argument: str) -> list[str] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        names = [names]
+    if not isinstance(names, Sequence | np.ndarray) or not all(isinstance(x, str) for x in names):
+        raise InvalidInput(argument, f"{names!r}", "give a list of strings")
+    listed = [str(name) for name in names]
+    if len(set(listed)) < len(listed):
+        raise InvalidInput(argument, f"names repeat: {listed}", "give each its own name")
+    return listed
+
+
+def _functions(
+    functions: list[Callable[[Any], Any]], output: Any, n: int, names: list[str] | None
+) -> Targets:
+    """Keep what functions of the whole output give."""
+    widths = [_columns(function(output), n, "target").shape[1] for function in functions]
+    if names is None:
+        labels = []
+        for number, function in enumerate(functions):
+            label = getattr(function, "__name__", "<lambda>")
+            labels.append(f"target{number}" if label == "<lambda>" else label)
+        names = _unique(_numbered(labels, widths))
+    if len(names) != sum(widths):
+        raise _miscounted("target_names", names, sum(widths))
+
+    def pick(result: Any, rows: int) -> Columns:
+        parts = [_columns(function(result), rows, "target") for function in functions]
+        return _same_width(np.concatenate(parts, axis=1), sum(widths))
+
+    return Targets(tuple(names), pick)
+
+
+def _columns_by_name(
+    wanted: list[Any] | None, output: Any, n: int, names: list[str] | None, source: str
+) -> Targets:
+    """Keep columns that are asked for by name or index."""
+    parts = _parts(output)
+    widths = [_columns(part, n, "model").shape[1] for _, part in parts]
+    width = sum(widths)
+    if names is not None:
+        outputs = names
+    elif all(label is not None for label, _ in parts):
+        outputs = _unique(_numbered([str(label) for label, _ in parts], widths))
+    else:
+        outputs = ["prediction"] if width == 1 else [str(number) for number in range(width)]
+    if len(outputs) != width:
+        raise _miscounted(source, outputs, width)
+    chosen = list(range(width)) if wanted is None else [_place(item, outputs) for item in wanted]
+
+    def pick(result: Any, rows: int) -> Columns:
+        return _same_width(_columns(result, rows, "model"), width)[:, chosen]
+
+    return Targets(tuple(_unique([outputs[place] for place in chosen])), pick)
+
+
+def _numbered(labels: list[str], widths: list[int]) -> list[str]:
+    """Give a name to every column: a label, numbered where it has several columns."""
+    named: list[str] = []
+    for label, width in zip(labels, widths, strict=True):
+        named += [label] if width == 1 else [f"{label}{number}" for number in range(width)]
+    return named
+
+
+def _unique(names: list[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise InvalidInput("target", f"names repeat: {names}", "give each its own target_names")
+    return names
+
+
+def _miscounted(argument: str, names: Sequence[str], width: int) -> InvalidInput:
+    return InvalidInput(
+        argument,
+        f"{len(names)} name(s) for {width} output(s) per sequence",
+        f"give {width}, by target_names=",
+    )
+
+
+def _same_width(columns: Columns, width: int) -> Columns:
+    if columns.shape[1] != width:
+        found = f"gave {columns.shape[1]} outputs per sequence after {width}"
+        raise InvalidInput("model", found, "give as many for every batch")
+    return columns
+
+
+def _place(target: Any, outputs: list[str]) -> int:
+    if isinstance(target, str):
+        if target not in outputs:
+            raise InvalidInput("target", f"{target!r}", f"the model's outputs are {outputs}")
+        return outputs.index(target)
+    if isinstance(target, bool | np.bool_) or not isinstance(target, int | np.integer):
+        raise InvalidInput("target", f"{target!r}", "use a name, an index or a function")
+    if not -len(outputs) <= target < len(outputs):
+        raise InvalidInput(
+            "target", f"index {target}", f"the model has {len(outputs)} outputs (from 0)"
+        )
+    return int(target) % len(outputs)
+
+
+def _parts(output: Any) -> list[tuple[str | None, Any]]:
+    """Give the outputs of a tuple or dictionary, with their names if they have any."""
+    if isinstance(output, Mapping):
+        return [(str(name), part) for name, part in output.items()]
+    if isinstance(output, tuple | list) and output and _holds_columns(output[0]):
+        labels = getattr(output, "_fields", [None] * len(output))
+        return list(zip(labels, output, strict=True))
+    return [(None, output)]
+
+
+def _holds_columns(part: Any) -> bool:
+    """Tell an output of its own from one number or a row of numbers in a list."""
+    return isinstance(part, tuple | Mapping) or getattr(part, "ndim", 0) > 0
+
+
+def _columns(output: Any, n: int, argument: str) -> Columns:
+    """Give an output as float32 (sequence, column): parts side by side, further axes flat."""
+    parts = _parts(output)
+    if len(parts) != 1 or parts[0][1] is not output:
+        if not parts:
+            raise InvalidInput(argument, "gave nothing", "give one number or more a sequence")
+        return np.concatenate([_columns(part, n, argument) for _, part in parts], axis=1)
+    values = _numbers(output, argument)
+    if values.ndim == 0 and n == 1:  # a model that drops the axis of a batch of one
+        values = values.reshape(1)
+    if values.ndim == 0 or values.shape[0] != n:
+        found = f"{values.shape[0]} rows" if values.ndim else "one number"
+        raise InvalidInput(
+            argument,
+            f"gave {found} for {n} sequences",
+            "give one row a sequence, in the same order",
+        )
+    if values.size == 0:
+        raise InvalidInput(
+            argument, f"gave an array of shape {values.shape}", "give one number or more a sequence"
+        )
+    return values.reshape(n, -1)
+
+
+def _numbers(output: Any, argument: str) -> Columns:
+    """Give a tensor, array or list as float32."""
+    try:
+        if hasattr(output, "detach"):
+            output = output.detach().cpu()
+            # numpy has no bfloat16.
+            output = (output.float() if output.is_floating_point() else output).numpy()
+        values = np.asarray(output)
+    except (TypeError, ValueError, RuntimeError):
+        values = np.empty(0, object)
+    if values.dtype.kind not in "biuf":
+        found = f"values of type {values.dtype}" if values.size else f"a {type(output).__name__}"
+        raise InvalidInput(argument, f"gave {found}", "give numbers: a tensor or an array")
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32, copy=False)
+    if values.dtype == np.float64 and (np.isinf(numbers) & np.isfinite(values)).any():
+        largest = np.nanmax(abs(values[np.isfinite(values)]))
+        raise InvalidInput(argument, f"gave {largest:g}", "scale it to the range of float32")
+    return numbers

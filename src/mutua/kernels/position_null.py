@@ -1,0 +1,268 @@
+"""The permutation null of position mutual information, in one pass over the permutations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mutua.errors import InvalidInput
+from mutua.kernels.pair_engine import (
+    INDEPENDENT,
+    all_statistics,
+    check_memory,
+    load_columns,
+    resident_bytes,
+    resident_statistics,
+    tiled_statistics,
+)
+from mutua.kernels.pair_statistics import (
+    ENTROPY_JOINT,
+    FIELDS,
+    MI,
+    Columns,
+    Marginals,
+    pair_number,
+)
+from mutua.kernels.position_mi import require_pairs, square
+from mutua.kernels.random_sequences import check_seed
+from mutua.kernels.sequence_blocks import BlockSource, PositionTask
+from mutua.kernels.shuffled_columns import shuffle_columns
+from mutua.kernels.threads import Workers
+from mutua.settings import settings
+
+__all__ = ["PositionNull", "position_null"]
+
+BATCH = 16  # permutations whose statistics are held before they are summed up
+
+
+@dataclass(frozen=True)
+class PositionNull:
+    """What permutations say about the statistic of every pair of positions.
+
+    Square arrays are (n_positions, n_positions), symmetric, NaN (0 for counts) where k-mers
+    overlap or no sequence has both.
+
+    Attributes
+    ----------
+    observed
+        float64, the statistic of the sequences as they are.
+    mean
+        float64, mean over the permutations.
+    variance
+        float64, variance over the permutations (n - 1 in the denominator); NaN for a single one.
+    n_exceeding
+        int64, permutations whose statistic is at least the observed one.
+    maxima
+        (n_permutations,) float64, the largest statistic of any pair in every permutation.
+    """
+
+    observed: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    n_exceeding: NDArray[np.int64]
+    maxima: NDArray[np.float64]
+
+    @property
+    def n_permutations(self) -> int:
+        """Number of permutations."""
+        return len(self.maxima)
+
+
+def position_null(
+    source: BlockSource,
+    *,
+    k: int,
+    alphabet_size: int,
+    n_permutations: int,
+    pseudocount: float = 5.0,
+    weights: NDArray[np.floating] | None = None,
+    normalize: bool = False,
+    apc: bool = False,
+    seed: int = 0,
+) -> PositionNull:
+    """Give the distribution of the statistic of every pair when positions are independent.
+
+    In every permutation the known k-mers of each position are shuffled among the sequences that
+    have one, within every block of the source and independently of all other positions. So each
+    position keeps its k-mers, its missing values and, with weights, the weight of every slot.
+    The statistic is not clipped at 0.
+
+    Permutations are never stored. They depend on the seed and the block size only, and give the
+    same bits whatever the number of threads and the memory allowed.
+
+    Parameters
+    ----------
+    source, k, alphabet_size, pseudocount, weights
+        As for `mutua.kernels.position_mi.position_mi`.
+    n_permutations
+        Number of permutations, at least 1.
+    normalize
+        The statistic is the mutual information divided by the joint entropy.
+    apc
+        The statistic is corrected by the average product, in every permutation anew.
+    seed
+        Seed, 0 to ``2**64 - 1``.
+
+    Returns
+    -------
+    PositionNull
+        Moments, exceedances and maxima.
+
+    Raises
+    ------
+    InvalidInput
+        No permutations, or as `mutua.kernels.position_mi.position_mi`.
+    MemoryLimit
+        As `mutua.kernels.position_mi.position_mi`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mutua.kernels.sequence_blocks import ArrayBlocks
+    >>> codes = np.random.default_rng(0).integers(0, 4, (500, 6), dtype=np.uint8)
+    >>> codes[:, 5] = codes[:, 1]
+    >>> null = position_null(ArrayBlocks(codes), k=1, alphabet_size=4, n_permutations=99)
+    >>> int((null.maxima >= null.observed[1, 5]).sum())
+    0
+    """
+    if n_permutations < 1:
+        raise InvalidInput("n_permutations", f"{n_permutations}", "use at least 1")
+    task = PositionTask(source, k, alphabet_size, pseudocount, weights)
+    check_memory(task)
+    null = _Null(task, int(check_seed(seed)), normalize, apc)
+    with Workers() as workers:
+        return null.run(n_permutations, workers)
+
+
+@dataclass(frozen=True)
+class _Null:
+    task: PositionTask
+    seed: int
+    normalize: bool
+    apc: bool
+
+    def run(self, n_permutations: int, workers: Workers) -> PositionNull:
+        task = self.task
+        fields = np.empty((len(FIELDS), task.n_pairs))
+        copies = settings.memory // resident_bytes(task)
+        columns, marginals = None, None
+        if copies >= 2:
+            columns, marginals = load_columns(task, workers)
+            resident_statistics(task, columns, marginals, fields, workers, task.alphabet_size)
+        else:
+            all_statistics(task, fields, workers)
+        require_pairs(fields)
+        n_fields = len(FIELDS) if self.normalize else 1
+        batch = min(BATCH, max(1, settings.memory // (8 * n_fields * task.n_pairs)))
+        each_thread_its_own = columns is not None and copies > workers.n_threads <= batch
+        values = np.empty((batch, n_fields, task.n_pairs))
+        observed = self._statistic(fields[np.newaxis])[0]
+        moments = np.zeros((3, task.n_pairs))
+        maxima = np.full(n_permutations, -np.inf)
+        for start in range(0, n_permutations, batch):
+            part = values[: n_permutations - start]
+            if each_thread_its_own:
+                tasks = [
+                    (columns, marginals, start + p, part[p], Workers(1)) for p in range(len(part))
+                ]
+                workers.run(self._permute, tasks)
+            else:
+                for p in range(len(part)):
+                    self._permute(columns, marginals, start + p, part[p], workers)
+            _add_moments(self._statistic(part), observed, start, moments, maxima)
+        mean, squares, exceeding = moments
+        known = ~np.isnan(observed)
+        variance = squares / (n_permutations - 1) if n_permutations > 1 else squares * np.nan
+        n, k = task.n_positions, task.k
+        return PositionNull(
+            square(observed, n, k),
+            square(np.where(known, mean, np.nan), n, k),
+            square(np.where(known, variance, np.nan), n, k),
+            square(exceeding, n, k, fill=0).astype(np.int64),
+            maxima,
+        )
+
+    def _permute(
+        self,
+        columns: Columns | None,
+        marginals: Marginals | None,
+        permutation: int,
+        statistics: NDArray[np.float64],
+        workers: Workers,
+    ) -> None:
+        """Fill `statistics` (n_fields, n_pairs) of one permutation."""
+        task = self.task
+        if columns is None or marginals is None:
+            missing = np.full(task.n_positions, task.n_kmers)
+
+            def shuffle(codes: NDArray[Any], number: int) -> None:
+                bounds = (0, codes.shape[1])
+                self._shuffle(codes, missing, permutation, number, bounds, workers)
+
+            tiled_statistics(task, statistics, workers, shuffle)
+            return
+        shuffled = columns._replace(codes=columns.codes.copy())
+        for number, bounds in enumerate(task.blocks):
+            self._shuffle(shuffled.codes, columns.sizes, permutation, number, bounds, workers)
+        resident_statistics(task, shuffled, marginals, statistics, workers, INDEPENDENT)
+
+    def _shuffle(
+        self,
+        codes: NDArray[Any],
+        missing: NDArray[np.int64],
+        permutation: int,
+        number: int,
+        bounds: tuple[int, int],
+        workers: Workers,
+    ) -> None:
+        workers.run(
+            shuffle_columns,
+            [
+                (codes, missing, np.uint64(self.seed), permutation, number, *bounds, *part)
+                for part in workers.slices(len(codes))
+            ],
+        )
+
+    def _statistic(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the statistic (n_permutations, n_pairs) from fields (.., n_fields, n_pairs)."""
+        statistic = values[:, MI]
+        if self.normalize:
+            statistic = normalized(statistic, values[:, ENTROPY_JOINT])
+        if self.apc:
+            statistic = statistic.copy()
+            for row in statistic:
+                subtract_average_product(row, self.task.n_positions, self.task.k)
+        return np.ascontiguousarray(statistic)
+
+
+@njit(nogil=True, cache=True)
+def _add_moments(
+    values: NDArray[np.float64],
+    observed: NDArray[np.float64],
+    before: int,
+    moments: NDArray[np.float64],
+    maxima: NDArray[np.float64],
+) -> None:
+    """Add permutations (n, n_pairs), after `before` others, in their order.
+
+    Parameters
+    ----------
+    moments
+        (3, n_pairs): mean, sum of squared deviations (Welford 1962), number at least `observed`.
+    maxima
+        (n_permutations,), filled from `before` on.
+    """
+    for p in range(values.shape[0]):
+        for pair in range(values.shape[1]):
+            value = values[p, pair]
+            if np.isnan(value):
+                continue
+            deviation = value - moments[0, pair]
+            moments[0, pair] += deviation / (before + p + 1)
+            moments[1, pair] += deviation * (value - moments[0, pair])
+            moments[2, pair] += value >= observed[pair]
+            maxima[before + p] = max(maxima[before + p], value)

@@ -1,0 +1,106 @@
+"""How well dependencies between alignment columns tell contacts in a structure."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.stats import mannwhitneyu
+
+from mutua.errors import InvalidInput
+from mutua.models import ContactMap, Dataset, PositionMI, Table, as_kind, checked
+from mutua.models.arguments import number, whole_number
+from mutua.models.dims import POSITION_I, POSITION_J, ROW
+
+__all__ = ["compare_contacts"]
+
+_VARIABLES = ("mi", "mi_normalized", "mi_corrected")
+
+
+@checked
+def compare_contacts(
+    mi: Dataset[PositionMI],
+    contacts: Dataset[ContactMap],
+    *,
+    distance: float = 8.0,
+    min_separation: int = 4,
+) -> Dataset[Table]:
+    """Score dependencies between positions as predictions of contacts.
+
+    Parameters
+    ----------
+    mi
+        Dependencies with k = 1.
+    contacts
+        Distances between the same positions.
+    distance
+        Pairs nearer than this, in angstrom, are contacts.
+    min_separation
+        Least distance along the sequence of the pairs that are looked at: neighbours in the
+        chain are always near.
+
+    Returns
+    -------
+    Table
+        A row for each of ``mi``, ``mi_normalized`` and ``mi_corrected`` that there is: ``score``
+        (its name), ``auroc``, ``precision`` (fraction of contacts among the top L/2 pairs, L
+        positions), ``base_rate`` (among all pairs), ``n_pairs`` and ``n_contacts``.
+
+    Raises
+    ------
+    InvalidInput
+        If k is not 1, positions differ, or there are no contacts or nothing but contacts.
+
+    Examples
+    --------
+    >>> import mutua as mt
+    >>> seqs = mt.pp.sequence_weights(mt.datasets.rhomboid(), identity=0.8)
+    >>> mi = mt.tl.position_mi(seqs, k=1, pseudocount=0, correction="apc")
+    >>> table = mt.tl.compare_contacts(mi, mt.datasets.contacts())
+    >>> table["score"].values.tolist()
+    ['mi', 'mi_corrected']
+    >>> bool(table["auroc"][1] > table["auroc"][0] + 0.1)
+    True
+    """
+    if mi.attrs["k"] != 1:
+        raise InvalidInput("mi", f"k = {mi.attrs['k']}", "use k=1: contacts are between residues")
+    distance = number("distance", distance, low=0, open_low=True)
+    min_separation = whole_number("min_separation", min_separation, low=1)
+    positions = mi[POSITION_I].values
+    if not np.isin(positions, contacts[POSITION_I].values).all():
+        raise InvalidInput(
+            "contacts",
+            f"{contacts.sizes[POSITION_I]} positions that do not hold the {len(positions)} of `mi`",
+            "read them with read_contacts(..., aligned_to=<the aligned sequence>)",
+        )
+    chosen = contacts["distance"].sel({POSITION_I: positions, POSITION_J: positions}).values
+    pairs = np.triu_indices(len(positions), min_separation)
+    rows = []
+    for name in _VARIABLES:
+        if name not in mi:
+            continue
+        score, apart = mi[name].values[pairs], chosen[pairs]
+        known = ~np.isnan(score) & ~np.isnan(apart)
+        score, contact = score[known], apart[known] < distance
+        n, n_contacts = len(score), int(contact.sum())
+        if not 0 < n_contacts < n:
+            raise InvalidInput(
+                "distance", f"{n_contacts} of {n} pairs are contacts", "use another distance"
+            )
+        auroc = mannwhitneyu(score[contact], score[~contact]).statistic
+        top = np.argsort(-score, kind="stable")[: max(1, len(positions) // 2)]
+        rows.append(
+            (
+                name,
+                auroc / (n_contacts * (n - n_contacts)),
+                contact[top].mean(),
+                n_contacts / n,
+                n,
+                n_contacts,
+            )
+        )
+    columns = ("score", "auroc", "precision", "base_rate", "n_pairs", "n_contacts")
+    values = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+    return as_kind(
+        Table,
+        xr.Dataset({key: (ROW, np.array(column)) for key, column in values.items()}),
+    )

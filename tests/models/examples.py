@@ -1,0 +1,129 @@
+"""One valid element of every kind, each axis of its own size, and data that must not be read."""
+
+from collections.abc import Callable
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+import mutua as mt
+from mutua.models.position_mi import MEASURES
+
+
+def sequence_set(n: int = 7, length: int = 5) -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    return mt.SequenceSet.build(
+        rng.integers(0, 4, (n, length), dtype=np.uint8),
+        alphabet="DNA",
+        prediction=rng.normal(size=(n, 3)),
+        weight=np.arange(n),
+        length=np.full(n, length),
+        tracks=rng.normal(size=(n, 2, length)),
+        sequence_id=[f"s{i}" for i in range(n)],
+        chrom=["chr1"] * n,
+        start=np.arange(n),
+        end=np.arange(n) + length,
+        strand=["+", "-"] * (n // 2) + ["."] * (n % 2),
+        position=np.arange(length) - 2,
+        target=["donor", "acceptor", "neither"],
+        track=["GC", "access"],
+    )
+
+
+def position_mi(n: int = 4) -> xr.Dataset:
+    mi = np.random.default_rng(0).random((n, n))
+    mi = mi + mi.T
+    np.fill_diagonal(mi, np.nan)
+    return mt.PositionMI.build(
+        mi=mi,
+        p_value=np.where(np.isnan(mi), np.nan, 0.5),
+        position_i=np.arange(n),
+        position_j=np.arange(n),
+        k=3,
+        alphabet="ACGT",
+        pseudocount=1e-6,
+        n_sequences=100,
+        measure=MEASURES[0],
+        correction="none",
+    )
+
+
+def distance_mi() -> xr.Dataset:
+    return mt.DistanceMI.build(
+        mi_mean=np.ones(3),
+        mi_max=np.ones(3),
+        n_pairs=[3, 2, 1],
+        distance=[1, 2, 3],
+        k=2,
+        measure="mi",
+    )
+
+
+def kmer_pairs() -> xr.Dataset:
+    table = np.ones((2, 3))
+    return mt.KmerPairs.build(
+        observed=table,
+        expected=table,
+        contribution=-table,
+        kmer_i=["A", "C"],
+        kmer_j=["A", "C", "G"],
+        position_i=3,
+        position_j=9,
+        k=1,
+        pseudocount=0.0,
+    )
+
+
+def contact_map() -> xr.Dataset:
+    return mt.ContactMap.build(
+        distance=np.array([[0.0, 4.2, np.nan], [4.2, 0.0, 6.1]]),
+        position_i=[1, 2],
+        position_j=[1, 2, 3],
+        residue_number=[11, -1],
+        atom="CB",
+    )
+
+
+def table() -> xr.Dataset:
+    return mt.Table.build(
+        motif=["GATA1", "TAL1"],
+        n=[12, 7],
+        found=[True, False],
+        score=[0.5, np.nan],
+        when=np.array(["2024-01-31", "NaT"], dtype="datetime64[ns]"),
+        units={"score": "bits"},
+    )
+
+
+EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
+    "ContactMap": contact_map,
+    "DistanceMI": distance_mi,
+    "KmerPairs": kmer_pairs,
+    "PositionMI": position_mi,
+    "SequenceSet": sequence_set,
+    "Table": table,
+}
+
+
+def never_computed(shape: tuple[int, ...], dtype: object, chunk: int = 2) -> da.Array:
+    """Give an array whose graph raises when it is computed."""
+    blank = da.zeros(shape, dtype=dtype, chunks=(chunk, *shape[1:]))
+    return blank.map_blocks(_refuse, dtype=dtype, meta=np.empty((0,) * len(shape), dtype))
+
+
+def _refuse(block: np.ndarray) -> np.ndarray:
+    raise AssertionError("the data were computed")
+
+
+class CountingChunks:
+    """Gives a dask array of `values` and counts how often each of its chunks is computed."""
+
+    def __init__(self, values: np.ndarray, chunks: tuple[int, ...]) -> None:
+        self.computed: list[tuple[int, ...]] = []
+        self.array = da.from_array(values, chunks=chunks, name=False).map_blocks(
+            self._count, dtype=values.dtype, meta=np.empty((0,) * values.ndim, values.dtype)
+        )
+
+    def _count(self, block: np.ndarray) -> np.ndarray:
+        self.computed.append(block.shape)
+        return block
