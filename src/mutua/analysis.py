@@ -266,7 +266,7 @@ class Analysis(MutableMapping[str, Any]):
             raise taken
 
         def change(index: Index) -> None:
-            if index.generation > 1 and not overwrite:  # made since by another process
+            if index.elements and not overwrite:  # made since by another process
                 raise taken
             index.elements.clear()
             for name in self:

@@ -1,21 +1,17 @@
-"""Over the blocks of an array that may not fit into memory: map rows, and read rows in order.
+"""Over the rows of an array that may not fit into memory, chunk by chunk.
 
-Results must not depend on how the data are chunked. `map_rows` therefore tells a function the
-number of its first row, for random streams that count rows, and `row_blocks` reads blocks of a
-fixed number of rows whatever the chunks are.
+Results must not depend on how the data are chunked: a function is told the number of its first
+row, for random streams that count rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from mutua.errors import InvalidInput
-
-__all__ = ["is_chunked", "map_rows", "row_blocks"]
+__all__ = ["is_chunked", "map_rows"]
 
 
 def is_chunked(data: object) -> bool:
@@ -36,7 +32,7 @@ def map_rows(
     function
         ``function(*blocks, first_row)`` gives an array with as many rows as the blocks have.
     *arrays
-        Arrays with equally many rows; a chunk holds whole rows.
+        Arrays with equally many rows. The rows are cut as those of the first chunked one.
     shape
         Shape of a row of the result.
     dtype
@@ -45,13 +41,22 @@ def map_rows(
     Returns
     -------
     numpy or dask array (row, *shape)
+        A dask array if any of the arrays is one; its name tells the function and the arrays.
+
+    Examples
+    --------
+    >>> map_rows(lambda block, first_row: block + first_row, [[1], [2]], shape=(1,), dtype=int)
+    array([[1],
+           [2]])
     """
     if not any(is_chunked(array) for array in arrays):
         return function(*(np.asarray(array) for array in arrays), 0)
-    import dask.array as da
-    from dask import delayed
+    import dask.array
+    from dask.delayed import delayed
 
+    da: Any = dask.array
     rows = next(array.chunks[0] for array in arrays if is_chunked(array))
+    # A function needs whole rows.
     whole = [
         da.asarray(array).rechunk((rows, *((size,) for size in array.shape[1:])))
         for array in arrays
@@ -66,19 +71,3 @@ def map_rows(
         for number, start in enumerate(starts)
     ]
     return da.concatenate(blocks, axis=0)
-
-
-def row_blocks(array: xr.DataArray, size: int) -> Iterator[np.ndarray]:
-    """Yield the values of an array in blocks of `size` rows, one block in memory at a time.
-
-    Parameters
-    ----------
-    array
-        In memory, dask-backed or lazily opened; its first dim is cut.
-    size
-        Rows of a block; the last one may have fewer.
-    """
-    if size < 1:
-        raise InvalidInput("size", f"{size}", "use at least 1")
-    for start in range(0, array.shape[0], size):
-        yield np.asarray(array.variable[start : start + size].values)

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
+import xarray as xr
 from matplotlib.figure import Figure
 
 import mutua as mt
@@ -45,7 +46,7 @@ def main(folder: str | Path = ".") -> None:
         f"\nDone in {time.perf_counter() - started:.0f} s. Figures: {figures}/. Next:\n"
         f"  study = mutua.open({str(store)!r})\n"
         '  study["acceptor_mi"]                     # a labelled xarray.Dataset\n'
-        '  mutua.pl.position_mi(study["acceptor_mi"], significant=0.01)\n'
+        '  mutua.pl.position_mi(study["acceptor_mi"], significant=0.05)\n'
         "and the same with your own model: README.md shows the 15 lines."
     )
 
@@ -56,12 +57,12 @@ def _short(text: str, width: int = 100) -> str:
 
 def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150)
-    mpl.pyplot.close(figure)
+    plt.close(figure)
     print(f"  wrote {path}")
 
 
 def _panels(n: int, width: float = 5.2, height: float = 4.6) -> tuple[Figure, list]:
-    figure, axes = mpl.pyplot.subplots(
+    figure, axes = plt.subplots(
         1, n, figsize=(width * n, height), layout="constrained", squeeze=False
     )
     return figure, list(axes[0])
@@ -76,58 +77,77 @@ def _splice_acceptor(figures: Path) -> dict[str, object]:
     top = mt.pp.select(seqs, target="acceptor", top=0.01)
     least = float(top["prediction"].min())
     print(f"  top 1 %: {top.sizes['sequence']:,} sequences with a score above {least:.2f}")
-    mi = mt.tl.position_mi(top, k=3, n_permutations=100)
+    smoothed = mt.tl.position_mi(top, k=3, pseudocount=5, n_permutations=100)
     plain = mt.tl.position_mi(top, k=3, pseudocount=0)
     miller_madow = mt.tl.position_mi(top, k=3, pseudocount=0, correction="miller_madow")
     shuffled = mt.tl.position_mi(top, k=3, pseudocount=0, correction="shuffle")
-
-    strongest = mi["mi"].where(mi["position_i"] < mi["position_j"]).argmax(...)
-    i, j = (int(mi[axis][place]) for axis, place in strongest.items())
-    n_found = int((mi["q_value"] < 0.01).sum()) // 2
+    letters = mt.tl.position_mi(top, k=1, pseudocount=0, correction="shuffle", n_permutations=1000)
+    _tell_pairs("k = 3, pseudocount 5", smoothed, "mi")
     print(
-        f"  pseudocount 5: {n_found:,} of {mi.attrs['n_tests']:,} pairs at FDR 0.01; strongest "
-        f"{float(mi['mi'].max()):.4f} bits between {i} and {j}"
+        "    what that map shows is composition: shuffling each position's 3-mers leaves "
+        f"{_median_ratio(smoothed):.0%} of it"
     )
+    medians = [
+        float(mi[name].median())
+        for mi, name in ((plain, "mi"), (miller_madow, "mi_corrected"), (shuffled, "mi_corrected"))
+    ]
     print(
-        "  pseudocount 0: median "
-        f"{float(plain['mi'].median()):.3f} bits, nearly all of it bias; "
-        f"{float(miller_madow['mi_corrected'].median()):+.3f} after Miller-Madow, "
-        f"{float(shuffled['mi_corrected'].median()):+.4f} after the shuffle correction"
+        f"  k = 3, pseudocount 0: median {medians[0]:.3f} bits, nearly all of it bias; "
+        f"{medians[1]:+.3f} after Miller-Madow, {medians[2]:+.4f} less shuffled"
     )
-    pairs = mt.tl.explain_pair(top, i, j, k=3)
+    i, j = _tell_pairs("k = 1, pseudocount 0, less shuffled", letters, "mi_corrected")
+    pairs = mt.tl.explain_pair(top, i, j, k=1, pseudocount=0)
     best = pairs["contribution"].argmax(...)
     first, second = (str(pairs[axis][place].values) for axis, place in best.items())
-    print(f"  the pair {i}, {j} is made by {first} with {second}")
+    print(f"    most of it is {first} at {i} with {second} at {j}")
 
     figure, axes = _panels(2, width=6.2, height=5.2)
-    mt.pl.position_mi(mi, variable="mi", ax=axes[0])
     mt.pl.position_mi(
-        mi,
+        smoothed,
         variable="mi",
-        significant=0.01,
-        scale="log",
-        ax=axes[1],
-        title="the same, log colours, pairs at FDR 0.01",
+        ax=axes[0],
+        title="3-mers, pseudocount 5: composition and dependency",
+    )
+    mt.pl.position_mi(
+        letters, significant=0.05, ax=axes[1], title="letters, less shuffled, pairs at FDR 0.05"
     )
     _save(figure, figures / "acceptor_position_mi.png")
     figure, axes = _panels(3)
     mt.pl.position_mi(plain, ax=axes[0], title="pseudocount 0: bias everywhere")
     mt.pl.position_mi(miller_madow, ax=axes[1], title="Miller-Madow corrected")
-    mt.pl.position_mi(shuffled, ax=axes[2], title="shuffle corrected")
+    mt.pl.position_mi(shuffled, ax=axes[2], title="less shuffled")
     _save(figure, figures / "acceptor_corrections.png")
-    by_distance = mt.tl.mi_by_distance(mi, variable="mi")
+    by_distance = mt.tl.mi_by_distance(letters)
     figure, axes = _panels(3)
-    mt.pl.mi_diagonal(mi, variable="mi", ax=axes[0])
+    mt.pl.mi_diagonal(letters, ax=axes[0])
     mt.pl.mi_by_distance(by_distance, ax=axes[1])
     mt.pl.pair_kmers(pairs, ax=axes[2])
     _save(figure, figures / "acceptor_details.png")
     return {
         "acceptor": top,
-        "acceptor_mi": mi,
-        "acceptor_mi_pseudocount_0": shuffled,
+        "acceptor_mi_k3": smoothed,
+        "acceptor_mi_k3_shuffle": shuffled,
+        "acceptor_mi": letters,
         "acceptor_by_distance": by_distance,
         "acceptor_pair": pairs,
     }
+
+
+def _tell_pairs(what: str, mi: xr.Dataset, name: str) -> tuple[int, int]:
+    """Print how many pairs are significant, and give the strongest."""
+    strongest = mi[name].where(mi["position_i"] < mi["position_j"]).argmax(...)
+    i, j = (int(mi[axis][place]) for axis, place in strongest.items())
+    n_found = int((mi["q_value"] < 0.05).sum()) // 2
+    value = float(mi[name].sel(position_i=i, position_j=j))
+    print(
+        f"  {what}: {n_found:,} of {mi.attrs['n_tests']:,} pairs at FDR 0.05; "
+        f"strongest {value:.3f} bits between {i} and {j}"
+    )
+    return i, j
+
+
+def _median_ratio(mi: xr.Dataset) -> float:
+    return float((mi["mi_null"] / mi["mi"]).median())
 
 
 def _gb1(figures: Path) -> dict[str, object]:
@@ -187,5 +207,5 @@ def _rhomboid(figures: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    mpl.use("Agg")
+    plt.switch_backend("Agg")
     main(*sys.argv[1:2])

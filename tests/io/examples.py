@@ -150,6 +150,13 @@ def adata(n_obs: int = 20, n_vars: int = 7) -> anndata.AnnData:
     return made
 
 
+def plain_adata(n_obs: int = 4) -> anndata.AnnData:
+    """4 cells x 3 genes and little else, which is quick to store."""
+    made = anndata.AnnData(np.arange(n_obs * 3, dtype=np.float32).reshape(n_obs, 3))
+    made.obs["text"] = [f"t{i}" for i in range(n_obs)]
+    return made
+
+
 def without_record(element: xr.Dataset) -> xr.Dataset:
     """The element with attributes as JSON gives them back, and without its record."""
     bare = element.copy(deep=False)

@@ -18,6 +18,7 @@ from tests.io.examples import assert_same
 
 @pytest.fixture
 def path(tmp_path):
+    """A place where no store is yet."""
     return tmp_path / "study.zarr"
 
 
@@ -216,11 +217,11 @@ def refused(path, element, match):
     store = HashingStore(zarr.storage.MemoryStore())
     with pytest.raises(InvalidInput, match=f"(?is){match}"):
         elements.write_dataset(store, element, {})
-        zarr.open_group(store)
-    assert not store.files or any(part.chunksizes for part in element.variables.values())
+    lazy = any(part.chunksizes for part in element.variables.values())
+    assert lazy or not store.files
     with pytest.raises((InvalidInput, InvalidElement)):
         mt.Analysis({"it": element}).write(path)
-    assert not list(path.glob("it.*"))
+    assert lazy or not list(path.glob("it.*"))  # other threads may still have been writing
     assert not (path / "zarr.json").exists()
     mt.Analysis({"it": examples.table()}).write(path)  # and the place is free still
 

@@ -4,13 +4,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mutua.errors import InvalidInput
-from mutua.kernels import letters
+from mutua.kernels import letters, rows
+from mutua.settings import settings as mutua_settings
 from tests.reference import sequences as reference
 
 
-def lay_end_to_end(records: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    buffer = np.frombuffer("".join(records).encode(), np.uint8)
-    return buffer, np.cumsum([0, *map(len, records)])
+def rows_of(records: list[str], alphabet: str, *, width: int, pad: str) -> np.ndarray:
+    """Encode records that lie end to end, in an array with room for the padding."""
+    flat = np.full(len(records) * width + 2, 77, np.uint8)
+    codes = letters.encode("".join(records).encode(), letters.letter_table(alphabet))
+    flat[: len(codes)] = codes
+    lengths = np.array([len(record) for record in records], np.int64)
+    rows = letters.spread_rows(flat, lengths, width=width, pad=pad)
+    assert rows.base is flat or rows.size == 0
+    assert (flat[len(records) * width :] == 77).all() or len(codes) > len(records) * width
+    return rows
 
 
 def random_codes(shape: tuple[int, int], alphabet_size: int = 4, seed: int = 0) -> np.ndarray:
@@ -50,42 +58,48 @@ def test_complement_codes():
             letters.complement_codes(alphabet)
 
 
+def test_encode_takes_every_byte():
+    text = bytes(range(256))
+    table = letters.letter_table("ACGT")
+    codes = letters.encode(text, table)
+    assert codes.dtype == np.uint8
+    np.testing.assert_array_equal(codes, table)
+    assert letters.encode(b"", table).shape == (0,)
+
+
 @settings(deadline=None)  # the first example compiles
 @given(
     records=st.lists(st.text("ACGTacgtN", max_size=6), max_size=5),
     pad=st.sampled_from(["left", "right", "center"]),
     extra=st.integers(0, 3),
 )
-def test_encode_matches_reference(records, pad, extra):
-    buffer, offsets = lay_end_to_end(records)
+def test_spread_rows_matches_reference(records, pad, extra):
     width = max(map(len, records), default=0) + extra
-    codes = letters.encode(buffer, offsets, letters.letter_table("ACGT"), width=width, pad=pad)
+    codes = rows_of(records, "ACGT", width=width, pad=pad)
     assert codes.dtype == np.uint8
     assert codes.shape == (len(records), width)
     assert codes.tolist() == reference.encode(records, "ACGT", width, pad)
 
 
-def test_encode_default_width_and_faults():
-    buffer, offsets = lay_end_to_end(["ACG", "T"])
-    table = letters.letter_table("ACGT")
-    assert letters.encode(buffer, offsets, table).shape == (2, 3)
-    with pytest.raises(InvalidInput, match="record 0 has 3 letters"):
-        letters.encode(buffer, offsets, table, width=2)
+def test_spread_rows_faults():
+    flat, lengths = np.zeros(6, np.uint8), np.array([3, 1])
+    assert letters.spread_rows(flat, lengths, width=3, pad="right").shape == (2, 3)
     with pytest.raises(InvalidInput, match="pad"):
-        letters.encode(buffer, offsets, table, pad="both")
-    for bounds in ([], [0, 5], [-1, 2], [0, 3, 2]):
-        with pytest.raises(InvalidInput, match="offsets"):
-            letters.encode(buffer, np.array(bounds, np.int64), table)
+        letters.spread_rows(flat, lengths, width=3, pad="both")
+    for width in (2, 4):
+        with pytest.raises(InvalidInput, match="width"):
+            letters.spread_rows(flat, lengths, width=width, pad="right")
 
 
 @settings(deadline=None)  # the first example compiles
-@given(st.lists(st.text("ACGTN", max_size=6), min_size=1, max_size=5))
-def test_decode_is_the_inverse_of_encode(records):
-    buffer, offsets = lay_end_to_end(records)
-    for pad in ("left", "right"):
-        codes = letters.encode(buffer, offsets, letters.letter_table("ACGT"), pad=pad)
-        text = letters.decode(codes, "ACGT", padding=None)
-        assert [row.decode() for row in text] == records
+@given(
+    st.lists(st.text("ACGTN", max_size=6), min_size=1, max_size=5),
+    st.sampled_from(["left", "right", "center"]),
+)
+def test_decode_is_the_inverse_of_encode(records, pad):
+    codes = rows_of(records, "ACGT", width=6, pad=pad)
+    text = letters.decode(codes, "ACGT", padding=None)
+    assert [row.decode() for row in text] == records
 
 
 def test_decode_symbols_and_faults():
@@ -181,3 +195,18 @@ def test_check_codes_refuses():
     for codes in (np.zeros(3, np.uint8), np.zeros((2, 3), np.int64)):
         with pytest.raises(InvalidInput, match=r"sequences.*uint8"):
             letters.check_codes(codes, "sequences")
+
+
+def test_same_bits_for_any_threads(monkeypatch):
+    codes = random_codes((205, 31))
+    monkeypatch.setattr(rows, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(rows, "_RANGE", 1)
+    results = []
+    for threads in (1, 2):
+        monkeypatch.setattr(mutua_settings, "threads", threads)
+        columns = letters.one_hot(codes, 4)
+        reverse = letters.reverse_complement(codes, letters.complement_codes("ACGT"))
+        text = letters.decode(codes, "ACGT")
+        results.append((columns, reverse, text, letters.from_one_hot(columns)))
+    for once, again in zip(*results, strict=True):
+        np.testing.assert_array_equal(once, again)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mutua.errors import InvalidInput
+from mutua.kernels import rows
 from mutua.kernels.neighbours import neighbour_counts
 from mutua.settings import settings as mutua_settings
 from tests.reference import sequences as reference
@@ -68,6 +69,8 @@ def test_the_threshold_itself_is_alike():
 
 def test_same_counts_for_any_threads(monkeypatch):
     codes = families(500, 40)
+    monkeypatch.setattr(rows, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(rows, "_RANGE", 1)
     monkeypatch.setattr(mutua_settings, "threads", 1)
     once = neighbour_counts(codes, identity=0.7)
     monkeypatch.setattr(mutua_settings, "threads", 2)

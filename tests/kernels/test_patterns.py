@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from mutua.errors import InvalidInput
 from mutua.kernels import patterns
+from mutua.kernels import rows as row_ranges
 from mutua.kernels.letters import complement_codes
 from mutua.settings import settings as mutua_settings
 from tests.reference import sequences as reference
@@ -116,6 +117,8 @@ def test_patterns_on_both_strands():
 def test_same_hits_for_any_threads(monkeypatch):
     codes = np.random.default_rng(0).integers(0, 4, (301, 40), dtype=np.uint8)
     log_odds = random_log_odds(6, 1)
+    monkeypatch.setattr(row_ranges, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(row_ranges, "_RANGE", 1)
     monkeypatch.setattr(mutua_settings, "threads", 1)
     once = patterns.all_hits(codes, log_odds, threshold=1, complement=COMPLEMENT)
     monkeypatch.setattr(mutua_settings, "threads", 2)

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from mutua.errors import InvalidInput
-from mutua.kernels.random_sequences import kmer_preserving_shuffle, random_codes, sample_letters
+from mutua.kernels import rows
+from mutua.kernels.random_sequences import (
+    derived_seed,
+    kmer_preserving_shuffle,
+    random_codes,
+    sample_letters,
+)
 from mutua.settings import settings as mutua_settings
 from tests.reference import sequences as reference
 
@@ -53,6 +59,8 @@ def test_every_valid_shuffle_is_equally_likely(letters, k):
 
 def test_same_bits_for_any_threads_and_chunks(monkeypatch):
     codes = np.random.default_rng(0).integers(0, 4, (203, 57), dtype=np.uint8)
+    monkeypatch.setattr(rows, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(rows, "_RANGE", 1)
     for k in (1, 2, 6):
         monkeypatch.setattr(mutua_settings, "threads", 1)
         once = kmer_preserving_shuffle(codes, k=k, seed=5)
@@ -62,6 +70,27 @@ def test_same_bits_for_any_threads_and_chunks(monkeypatch):
         np.testing.assert_array_equal(chunk, once[90:150])
         if k < 6:
             assert (kmer_preserving_shuffle(codes, k=k, seed=6) != once).any(axis=1).all()
+
+
+def test_a_shuffle_does_not_use_the_numbers_that_made_the_letters():
+    """With one seed for both, positions would else differ in their letters by a factor of 1.6."""
+    for k in (1, 2):
+        shuffled = kmer_preserving_shuffle(random_codes(40_000, 9, [0.25] * 4, seed=0), k=k, seed=0)
+        for position in range(9):
+            counts = np.bincount(shuffled[:, position], minlength=4)
+            assert chisquare(counts).pvalue > 1e-5
+
+
+def test_derived_seeds_differ():
+    seeds = {
+        int(derived_seed(seed, purpose))
+        for seed in (0, 1, 2**64 - 1)
+        for purpose in ("shuffle", "evolve")
+    }
+    assert len(seeds) == 6
+    assert derived_seed(np.int64(3), "shuffle") == derived_seed(3, "shuffle")
+    with pytest.raises(InvalidInput, match="seed"):
+        derived_seed(-1, "shuffle")
 
 
 def test_input_is_not_changed():
@@ -116,6 +145,8 @@ def test_sample_letters_follow_each_column():
 
 def test_a_draw_depends_on_seed_sequence_and_position_only(monkeypatch):
     probabilities = [0.1, 0.2, 0.3, 0.4]
+    monkeypatch.setattr(rows, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(rows, "_RANGE", 1)
     monkeypatch.setattr(mutua_settings, "threads", 1)
     once = random_codes(105, 33, probabilities, seed=9)
     monkeypatch.setattr(mutua_settings, "threads", 2)

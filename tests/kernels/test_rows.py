@@ -1,7 +1,9 @@
 """Every row is visited once, in order, whatever the number of threads."""
 
+import threading
 from itertools import chain
 
+import numpy as np
 import pytest
 
 from mutua.kernels.rows import over_rows
@@ -12,8 +14,30 @@ from mutua.settings import settings
 @pytest.mark.parametrize("n_rows", [0, 1, 15, 16, 17, 1000])
 def test_every_row_once_in_order(monkeypatch, threads, n_rows):
     monkeypatch.setattr(settings, "threads", threads)
-    ranges = over_rows(lambda start, stop: list(range(start, stop)), n_rows)
-    assert list(chain.from_iterable(ranges)) == list(range(n_rows))
+    for row_cost in (0.5, 1e5, 1e9):
+        ranges = over_rows(lambda start, stop: list(range(start, stop)), n_rows, row_cost=row_cost)
+        assert list(chain.from_iterable(ranges)) == list(range(n_rows))
+
+
+def test_small_jobs_start_no_threads(monkeypatch):
+    monkeypatch.setattr(settings, "threads", 2)
+
+    def here(start: int, stop: int) -> str:
+        return threading.current_thread().name
+
+    assert over_rows(here, 1000, row_cost=1) == [threading.current_thread().name]
+    names = over_rows(here, 1000, row_cost=1e5)
+    assert len(names) == 16
+    assert all(name.startswith("mutua") for name in names)
+
+
+def test_arguments_are_handed_on():
+    def kernel(start: int, stop: int, values: np.ndarray, scale: int) -> None:
+        values[start:stop] *= scale
+
+    values = np.arange(7)
+    assert over_rows(kernel, 7, values, 3, row_cost=1) == [None]
+    assert values.tolist() == [0, 3, 6, 9, 12, 15, 18]
 
 
 def test_an_error_in_a_thread_is_raised(monkeypatch):
@@ -24,4 +48,4 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
             raise RuntimeError(f"rows from {start}")
 
     with pytest.raises(RuntimeError, match="rows from"):
-        over_rows(kernel, 100)
+        over_rows(kernel, 100, row_cost=1e6)

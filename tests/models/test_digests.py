@@ -201,9 +201,9 @@ def test_a_graph_has_one_digest_whatever_its_chunks() -> None:
 
 def test_data_that_xarray_opened_without_dask(tmp_path: Path) -> None:
     sequence_set()[["weight"]].drop_attrs().reset_coords(drop=True).to_zarr(
-        tmp_path / "weights.zarr"
+        tmp_path / "weights.zarr", consolidated=False
     )
-    opened = xr.open_zarr(tmp_path / "weights.zarr", chunks=None)
+    opened = xr.open_zarr(tmp_path / "weights.zarr", chunks=None, consolidated=False)
     assert element_digest(opened)["method"] == "graph"
     assert not opened["weight"].variable._in_memory
 

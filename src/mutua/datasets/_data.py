@@ -57,8 +57,8 @@ def gb1() -> Dataset[SequenceSet]:
     >>> dict(variants.sizes)
     {'sequence': 530737, 'position': 55, 'target': 1}
     >>> fittest = mt.pp.select(variants, target="fitness", top=3)
-    >>> fittest["prediction"].values.ravel().round(2).tolist()
-    [2.99, 3.6, 3.07]
+    >>> fittest["prediction"].values.ravel().round(2)
+    array([2.99, 3.6 , 3.07], dtype=float32)
     """
     with np.load(DATA / "gb1.npz") as stored:
         wild_type = "".join(stored["wild_type"])
@@ -105,8 +105,8 @@ def rhomboid() -> Dataset[SequenceSet]:
     Returns
     -------
     SequenceSet
-        ``codes`` uint8 (sequence, position) with 254, the unknown letter, for gaps; ``sequence_id``,
-        the UniProt entry names.
+        ``codes`` uint8 (sequence, position) with 254, the unknown letter, for gaps;
+        ``sequence_id``, the UniProt entry names.
 
     References
     ----------

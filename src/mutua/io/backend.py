@@ -185,7 +185,10 @@ class LocalBackend:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
+        if not self.root.is_dir():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(PermissionError):
+                _sync_folder(self.root.parent)
         guard = FileLock(self.root / LOCK)  # released by the system when the process dies
         try:
             guard.acquire(timeout=0)
@@ -296,21 +299,24 @@ class RemoteBackend:
         # Some storage knows no "create only if it is not there": the last one to write wins.
         if self.read(LOCK) != mine:
             raise self._locked()
-        begun = self._at(HOLDER)
+        first = self.read(ROOT) is None
         try:
-            if self.read(ROOT) is None:
-                self.fs.pipe_file(begun, mine)
+            if first:  # marks the place as ours should this writer die
+                self.fs.pipe_file(self._at(HOLDER), mine)
             yield
-            if self.fs.exists(begun):
-                self.fs.rm_file(begun)
         finally:
-            try:
-                self.fs.rm_file(path)
-            except OSError as error:
-                warnings.warn(
-                    f"{self.url}: the lock could not be released ({error}). Remove {path}.",
-                    stacklevel=2,
-                )
+            self._release(first)
+
+    def _release(self, first: bool) -> None:
+        try:
+            self.fs.rm_file(self._at(LOCK))
+            if first and self.read(ROOT) is not None:
+                self.fs.rm_file(self._at(HOLDER))
+        except OSError as error:
+            warnings.warn(
+                f"{self.url}: the lock could not be released ({error}). Remove {self._at(LOCK)}.",
+                stacklevel=2,
+            )
 
     def _locked(self) -> StoreLocked:
         protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]

@@ -20,7 +20,7 @@ __all__ = [
     "check_case",
     "check_name",
     "check_new_name",
-    "is_group_name",
+    "generation_of",
 ]
 
 FORMAT = 1
@@ -66,7 +66,7 @@ class Entry:
             raise TypeError(f"element {name!r} has no whole number where one belongs")
         if entry.version < 1 or not entry.sizes.keys() >= entry.chunks.keys():
             raise ValueError(f"element {name!r} has version {entry.version} or unknown dims")
-        if not NAME.fullmatch(name) or not is_group_name(entry.path):
+        if not NAME.fullmatch(name) or generation_of(entry.path) is None:
             raise ValueError(f"element {name!r} has the path {entry.path!r}")
         return entry
 
@@ -112,10 +112,10 @@ def _checksum(body: Mapping[str, Any]) -> str:
     return hash_bytes(json.dumps(content, sort_keys=True).encode())
 
 
-def is_group_name(name: str, *, before: float = float("inf")) -> bool:
-    """Tell whether a folder may be an element of a generation earlier than `before`."""
-    match = _GROUP.fullmatch(name)
-    return match is not None and int(match[2]) < before
+def generation_of(folder: str) -> int | None:
+    """Give the generation of the element that a folder may hold, None where it cannot."""
+    match = _GROUP.fullmatch(folder)
+    return int(match[2]) if match else None
 
 
 def check_name(name: object, others: list[str]) -> None:

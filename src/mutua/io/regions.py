@@ -44,7 +44,7 @@ def read_regions(
     axis: Literal["obs", "var"] = "var",
     pad: bool = False,
 ) -> Dataset[SequenceSet]:
-    """Read the DNA of genomic regions.
+    r"""Read the DNA of genomic regions.
 
     Parameters
     ----------
@@ -81,12 +81,14 @@ def read_regions(
     >>> import pathlib, tempfile
     >>> import pandas as pd
     >>> import mutua as mt
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "genome.fa").write_text(">chr1\\nAACCGGTTAC\\n")
     >>> regions = pd.DataFrame(
     ...     {"chrom": "chr1", "start": [0, 6], "end": [4, 10], "strand": ["+", "-"]})
-    >>> mt.pp.to_strings(mt.read_regions(regions, folder / "genome.fa"))
-    ['AACC', 'GTAA']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     genome = pathlib.Path(folder, "genome.fa")
+    ...     _ = genome.write_text(">chr1\nAACCGGTTAC\n")
+    ...     seqs = mt.read_regions(regions, genome)
+    >>> mt.pp.to_strings(seqs), seqs["sequence_id"].values.tolist()
+    (['AACC', 'GTAA'], ['chr1:0-4(+)', 'chr1:6-10(-)'])
     """
     table = _table(regions, axis)
     if not isinstance(pad, bool):
@@ -179,7 +181,7 @@ def _named_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
     table["chrom"] = table["chrom"].astype(str)
     table["strand"] = _strands(table, argument)
     places = _places(table)
-    names = table["name"] if "name" in table else places
+    names = table.get("name", places)
     unnamed = (names.isna() | names.isin(["", "."])).to_numpy()
     table["name"] = np.where(unnamed, places, names.astype(str))
     return table

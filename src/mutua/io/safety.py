@@ -57,16 +57,16 @@ def refuse_unsafe(group: Mapping[str, Any], where: str) -> None:
         ) from error
     if faults:
         raise UnsafeStore(
-            f"{where}, {faults[0]}, which is never read. Rewrite it from its source as plain "
-            "numbers or strings."
+            f"{where}, {faults[0]}. Such data are never read; rewrite them from their source as "
+            "plain numbers or strings."
         )
 
 
 def old_format(where: str) -> UnsafeStore:
     """Give the error for a zarr v2 group, whose object arrays are pickles."""
     return UnsafeStore(
-        f"{where}: a zarr v2 group, whose arrays could hide pickled objects, is never read. "
-        "Rewrite it from its source with mutua, or as zarr v3."
+        f"{where}: a zarr v2 group, whose arrays could hide pickled objects. Such data are never "
+        "read; rewrite them from their source with mutua, or as zarr v3."
     )
 
 

@@ -38,7 +38,7 @@ _NUCLEOTIDE_UNKNOWNS = "RYSWKMBDHV"
 def read_fasta(
     path: Path, *, alphabet: str = "DNA", pad: Pad | None = None
 ) -> Dataset[SequenceSet]:
-    """Read a FASTA file, plain or gzip.
+    r"""Read a FASTA file, plain or gzip.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def read_fasta(
     >>> import fsspec
     >>> import mutua as mt
     >>> with fsspec.open("memory://two.fa", "w") as file:
-    ...     _ = file.write(">a\\nACGT\\n>b\\nacgn\\n")
+    ...     _ = file.write(">a\nACGT\n>b\nacgn\n")
     >>> mt.pp.to_strings(mt.read_fasta("memory://two.fa"))
     ['ACGT', 'ACGN']
     """
@@ -75,7 +75,7 @@ def read_fasta(
 
 
 def read_text(path: Path, *, alphabet: str = "DNA", pad: Pad | None = None) -> Dataset[SequenceSet]:
-    """Read a file with one sequence a line, plain or gzip.
+    r"""Read a file with one sequence a line, plain or gzip.
 
     Parameters, result and errors are those of `read_fasta`; there are no names.
 
@@ -84,7 +84,7 @@ def read_text(path: Path, *, alphabet: str = "DNA", pad: Pad | None = None) -> D
     >>> import fsspec
     >>> import mutua as mt
     >>> with fsspec.open("memory://two.txt", "w") as file:
-    ...     _ = file.write("ACGT\\nTTTT\\n")
+    ...     _ = file.write("ACGT\nTTTT\n")
     >>> mt.pp.to_strings(mt.read_text("memory://two.txt"))
     ['ACGT', 'TTTT']
     """
@@ -386,7 +386,7 @@ def _collect(
 
 
 def _refuse_foreign(text: bytes, alphabet: str, table: npt.NDArray[np.uint8]) -> None:
-    """Refuse text most of whose letters are neither of the alphabet nor stand for an unknown one."""
+    """Refuse text most of whose letters are not of the alphabet, nor symbols for unknown."""
     sample = np.frombuffer(text[:_SAMPLE], np.uint8)
     counts = np.bincount(sample, minlength=256)
     foreign = table == UNKNOWN

@@ -40,7 +40,7 @@ from mutua.io.hashes import (
     name_of_key,
     parse_files,
 )
-from mutua.io.index import FORMAT, Entry, Index, is_group_name
+from mutua.io.index import FORMAT, Entry, Index, generation_of
 from mutua.io.migrations import migrate
 from mutua.io.safety import old_format, refuse_unsafe
 from mutua.io.stored_record import reopen, settled
@@ -51,6 +51,9 @@ from mutua.models.dims import RECORD
 __all__ = ["Item", "Store"]
 
 Item: TypeAlias = xr.Dataset | anndata.AnnData
+
+_begun: dict[str, int] = {}
+"""Last generation that this process has begun to write, by the URL of the store."""
 
 
 class Store:
@@ -154,7 +157,7 @@ class Store:
         with self._turn, unwritable(self.url), self.backend.lock():
             index = self.index() if not create or self.exists() else Index()
             before = {entry.path for entry in index.elements.values()}
-            index.generation += 1
+            index.generation = self._next_generation(index)
             try:
                 change(index)
             except BaseException:
@@ -168,7 +171,6 @@ class Store:
     def stage(self, index: Index, name: str, element: Item) -> None:
         """Write an element into a new group and name it in `index`; the commit makes it so."""
         path = f"{name}.{index.generation}"
-        self.backend.remove(path)  # left by a writer that died before its commit
         try:
             index.elements[name] = self._write(path, element)
         except BaseException as error:
@@ -177,6 +179,17 @@ class Store:
                 place = f"{name}, {error.argument}"
                 raise InvalidInput(place, error.found, error.remedy) from error
             raise
+
+    def _next_generation(self, index: Index) -> int:
+        """Give a generation that nobody has begun before.
+
+        A failed computation may still have threads or workers that write into the groups of its
+        generation, and a writer that died has left them behind.
+        """
+        begun = [generation_of(name) or 0 for name in self.backend.groups()]
+        last = max(index.generation, _begun.get(self.url, 0), *begun, 0)
+        _begun[self.url] = last + 1
+        return last + 1
 
     def _discard(self, path: str) -> None:
         with contextlib.suppress(Exception):  # the error that led here says more; vacuum() is left
@@ -216,12 +229,11 @@ class Store:
         """Remove the groups that no index names; give their names."""
         self.index()
         with self._turn, unwritable(self.url), self.backend.lock():
-            index = self.index()
-            kept = {entry.path for entry in index.elements.values()}
+            kept = {entry.path for entry in self.index().elements.values()}
             removed = [
                 name
                 for name in self.backend.groups()
-                if name not in kept and is_group_name(name, before=index.generation + 2)
+                if name not in kept and generation_of(name) is not None
             ]
             for name in removed:
                 self.backend.remove(name)

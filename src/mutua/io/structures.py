@@ -218,9 +218,7 @@ def _read_model(path: str | os.PathLike[str], model: int) -> gemmi.Model:
     return structure[model].clone()
 
 
-def _chain_residues(
-    model: gemmi.Model, chain: str | None, name: str
-) -> tuple[str, list[Any]]:
+def _chain_residues(model: gemmi.Model, chain: str | None, name: str) -> tuple[str, list[Any]]:
     """Give the name and the polymer residues of the chain asked for, one conformation each."""
     polymers = {each.name: list(each.get_polymer().first_conformer()) for each in model}
     filled = [each for each, residues in polymers.items() if residues]

@@ -144,7 +144,9 @@ def find_targets(
     rows = slice(0, n)
     args = check_arguments(args, n)
     with ready(model, device) as place:
-        encoded = _encode(check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place)
+        encoded = _encode(
+            check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place
+        )
         output = model(encoded, *(_batch(argument, rows, place) for argument in args))
         return resolve_targets(model, output, n, target, target_names)
 

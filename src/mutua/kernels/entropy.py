@@ -62,7 +62,7 @@ def _log2(x: float) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _term(count: float, added: float, base: float, scale: float) -> int:
+def _term(count: float, added: float, base: float, scale: float) -> np.int64:
     """Give ``h(count) * scale``, rounded, for ``added`` = g and ``base`` = f(g)."""
     smoothed = count + added
     return np.int64(np.floor((smoothed * _log2(smoothed) - base) * scale + 0.5))
@@ -85,7 +85,7 @@ def fill_terms(terms: NDArray[np.int64], added: float, scale: float) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def sum_terms(
     counts: NDArray[Any], terms: NDArray[np.int64], added: float, unit: float, scale: float
-) -> tuple[int, int]:
+) -> tuple[np.int64, np.int64]:
     """Sum ``h(n) * scale`` over a flat table of counts, given in units of `unit`.
 
     Parameters
@@ -117,7 +117,7 @@ def sum_terms(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def smoothed_entropy(
-    entropy: int, total: float, pseudocount: float, n_bins: float, scale: float
+    entropy: np.int64, total: float, pseudocount: float, n_bins: float, scale: float
 ) -> float:
     """Give the entropy, in bits, of a table from its sum of terms; NaN for an empty table."""
     if total <= 0.0:

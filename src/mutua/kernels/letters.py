@@ -272,7 +272,7 @@ def decode(
     symbols[PADDING] = ord(padding) if padding is not None else 0
     n, length = codes.shape
     text = np.zeros((n, max(length, 1)), np.uint8)
-    over_rows(_decode_rows, n, codes, symbols, padding is not None, text)
+    over_rows(_decode_rows, n, codes, symbols, padding is not None, text, row_cost=0.3 * length)
     return text.view(f"S{text.shape[1]}")[:, 0]
 
 
@@ -320,7 +320,8 @@ def one_hot(
     # One compiled loop per item size serves every dtype, float16 too: it copies the bits of 1.
     bits = np.dtype(f"u{dtype.itemsize}")
     one = np.ones(1, dtype).view(bits)[0]
-    over_rows(_one_hot_rows, codes.shape[0], codes, one, columns.view(bits))
+    cost = 0.3 * columns[:1].size
+    over_rows(_one_hot_rows, codes.shape[0], codes, one, columns.view(bits), row_cost=cost)
     return columns
 
 
@@ -369,7 +370,8 @@ def from_one_hot(array: npt.ArrayLike) -> Codes:
         columns = columns.astype(np.float64)
     columns = np.ascontiguousarray(columns)
     codes = np.full((columns.shape[0], columns.shape[2]), UNKNOWN)
-    for i, j in over_rows(_from_one_hot_rows, columns.shape[0], columns, codes):
+    cost = 0.3 * columns[:1].size
+    for i, j in over_rows(_from_one_hot_rows, columns.shape[0], columns, codes, row_cost=cost):
         if i >= 0:
             raise InvalidInput(
                 "array",
@@ -423,7 +425,8 @@ def reverse_complement(codes: Codes, complement: npt.NDArray[np.uint8]) -> Codes
     table = np.arange(256, dtype=np.uint8)
     table[: len(complement)] = complement
     reverse = np.empty_like(codes)
-    over_rows(_reverse_complement_rows, codes.shape[0], codes, table, reverse)
+    cost = 0.3 * codes.shape[1]
+    over_rows(_reverse_complement_rows, codes.shape[0], codes, table, reverse, row_cost=cost)
     return reverse
 
 
@@ -456,7 +459,8 @@ def has_invalid_code(codes: Codes, alphabet_size: int) -> bool:
     """
     letters = check_codes(codes).reshape(-1)
     n_scans = -(-letters.size // _SCAN)
-    return any(over_rows(_any_invalid, n_scans, letters, np.uint8(alphabet_size)))
+    size = np.uint8(alphabet_size)
+    return any(over_rows(_any_invalid, n_scans, letters, size, row_cost=0.01 * _SCAN))
 
 
 @njit(cache=True, nogil=True)

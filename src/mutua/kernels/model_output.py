@@ -80,10 +80,11 @@ def resolve_targets(
             raise InvalidInput("target", "none", "name at least one, or None for all")
     else:
         wanted = [target]
-    if wanted is not None and any(callable(item) for item in wanted):
-        if not all(callable(item) for item in wanted):
+    functions = [item for item in wanted or () if callable(item)]
+    if wanted is not None and functions:
+        if len(functions) < len(wanted):
             raise InvalidInput("target", "functions and names mixed", "use only one sort of target")
-        return _functions(wanted, output, n, names)
+        return _functions(functions, output, n, names)
     source = "target_names"
     if names is None:
         names = _given_names(getattr(model, "target_names", None), "model.target_names")

@@ -81,7 +81,9 @@ def neighbour_counts(
     if ignore_shared_gaps:
         columns[np.isin(columns, list(gaps))] = PADDING  # one symbol, so that no two gaps differ
     allowed = _allowed_differences(length, identity)
-    partial = over_rows(_count_pairs, n, columns, ignore_shared_gaps, allowed)
+    partial = over_rows(
+        _count_pairs, n, columns, ignore_shared_gaps, allowed, row_cost=0.01 * n * length
+    )
     return sum(partial, start=np.ones(n, np.int64))
 
 

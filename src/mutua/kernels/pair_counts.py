@@ -77,7 +77,6 @@ class Scratch(NamedTuple):
     lookup: NDArray[np.int32]
 
 
-
 @njit(nogil=True, cache=True)
 def join_columns(
     columns: Columns, first: int, stop: int, letters: int, max_codes: int, scratch: Scratch
@@ -253,9 +252,7 @@ def _take_apart(
 
 
 @njit(nogil=True, cache=True)
-def count_directly(
-    columns: Columns, i: int, j: int, table: NDArray[Any], width: int
-) -> None:
+def count_directly(columns: Columns, i: int, j: int, table: NDArray[Any], width: int) -> None:
     """Add the counts of one pair to its table, without a histogram in between."""
     weighted = len(columns.weights) > 0
     for s in range(columns.codes.shape[1]):
@@ -266,9 +263,7 @@ def count_directly(
 
 
 @njit(nogil=True, cache=True)
-def sort_column(
-    column: NDArray[Any], n_codes: int
-) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def sort_column(column: NDArray[Any], n_codes: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Order the sequences by their code in a column (a stable counting sort).
 
     Returns

@@ -154,7 +154,7 @@ class Layout:
         """Choose for columns of some sizes."""
         n_sequences = columns.codes.shape[1]
         largest = int(columns.sizes.max())
-        stride = int(row_cells(columns.sizes, columns.complete))
+        stride = row_cells(columns.sizes, columns.complete)
         weighted = len(columns.weights) > 0
         # Taking a joined table apart has to cost less than the counting that it saves.
         cells = JOINED_CELLS // (4 if weighted else 1)
@@ -229,9 +229,7 @@ def tabulated_terms(task: PositionTask, columns: Columns) -> NDArray[np.int64]:
     return terms
 
 
-def all_statistics(
-    task: PositionTask, statistics: NDArray[np.float64], workers: Workers
-) -> None:
+def all_statistics(task: PositionTask, statistics: NDArray[np.float64], workers: Workers) -> None:
     """Fill `statistics` (n_fields, n_pairs) by whichever route fits into memory."""
     if resident_bytes(task) <= settings.memory:
         columns, marginals = load_columns(task, workers)

@@ -117,8 +117,8 @@ def marginal_statistics(
 
 @njit(nogil=True, cache=True)
 def _marginal_entropy(
-    counts: NDArray[np.int64], total: int, smoothing: Smoothing
-) -> tuple[float, int]:
+    counts: NDArray[np.int64], total: np.int64, smoothing: Smoothing
+) -> tuple[float, np.int64]:
     """Give the entropy and the support of one position."""
     weight = total * smoothing.unit
     added = smoothing.pseudocount * weight / smoothing.n_kmers
@@ -162,7 +162,7 @@ def pair_statistics(
     statistics
         (len(FIELDS), n_pairs) float64, filled; or (1, n_pairs) for the mutual information only.
     """
-    n_positions, n_sequences = columns.codes.shape
+    n_positions = columns.codes.shape[0]
     stride = row_cells(columns.sizes, columns.complete)
     n_cells = scratch.bins.shape[1]
     slots = np.empty((2, MAX_JOINED), np.int64)
@@ -200,7 +200,7 @@ def pair_statistics(
                             marginals,
                             smoothing,
                             terms,
-                                            statistics[:, pair_number(positions[which], j + member, k)],
+                            statistics[:, pair_number(positions[which], j + member, k)],
                         )
                         table[: columns.sizes[j + member] * stride] = 0
             j += n_joined
@@ -209,7 +209,7 @@ def pair_statistics(
 @njit(nogil=True, cache=True)
 def row_cells(sizes: NDArray[np.int64], complete: NDArray[np.bool_]) -> int:
     """Give the cells per row of a joined table: the most codes at a position, in full vectors."""
-    return (np.max(sizes + ~complete) + 15) // 16 * 16
+    return int(np.max(sizes + ~complete) + 15) // 16 * 16
 
 
 @njit(nogil=True, cache=True)
@@ -282,9 +282,7 @@ def _summarise_table(
             for x in range(np.uint64(len(at_i))):
                 at_i[x] += table[row + x]
                 at_j[y] += table[row + x]
-    _summarise(
-        table, at_i, at_j, i, j, columns, marginals, smoothing, terms, result
-    )
+    _summarise(table, at_i, at_j, i, j, columns, marginals, smoothing, terms, result)
 
 
 @njit(nogil=True, cache=True)
@@ -375,10 +373,9 @@ def add_pair_counts(
     for group in range(n_groups - 1 - first, -1, -step):
         j = k + group * n_together
         stop = min(j + n_together, n_positions)
-        outside = (
-            pair_number(stop - k - 1, stop - 1, k) < first_pair
-            or pair_number(0, j, k) >= first_pair + len(tables)
-        )
+        outside = pair_number(stop - k - 1, stop - 1, k) < first_pair or pair_number(
+            0, j, k
+        ) >= first_pair + len(tables)
         while j < stop and not outside:
             n_joined, n_codes = join_columns(columns, j, stop, letters, most_codes, scratch)
             directly = n_codes * stride > n_cells
@@ -421,9 +418,7 @@ def table_statistics(
     statistics: NDArray[np.float64],
 ) -> None:
     """Summarise the tables of a range of pairs, filled by `add_pair_counts`."""
-    no_marginals = Marginals(
-        np.empty(0, np.float64), np.empty(0, np.int64), np.empty(0, np.int64)
-    )
+    no_marginals = Marginals(np.empty(0, np.float64), np.empty(0, np.int64), np.empty(0, np.int64))
     j = k
     for number in range(first, len(tables), step):
         pair = first_pair + number

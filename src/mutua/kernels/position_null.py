@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from mutua.errors import InvalidInput
+from mutua.kernels.pair_counts import Columns
 from mutua.kernels.pair_engine import (
     INDEPENDENT,
     all_statistics,
@@ -19,15 +20,8 @@ from mutua.kernels.pair_engine import (
     resident_statistics,
     tiled_statistics,
 )
-from mutua.kernels.pair_statistics import (
-    ENTROPY_JOINT,
-    FIELDS,
-    MI,
-    Columns,
-    Marginals,
-    pair_number,
-)
-from mutua.kernels.position_mi import require_pairs, square
+from mutua.kernels.pair_statistics import ENTROPY_JOINT, FIELDS, MI, Marginals
+from mutua.kernels.position_mi import average_product, normalized_mi, require_pairs, square
 from mutua.kernels.random_sequences import check_seed
 from mutua.kernels.sequence_blocks import BlockSource, PositionTask
 from mutua.kernels.shuffled_columns import shuffle_columns
@@ -56,6 +50,9 @@ class PositionNull:
         float64, variance over the permutations (n - 1 in the denominator); NaN for a single one.
     n_exceeding
         int64, permutations whose statistic is at least the observed one.
+    lowest
+        float64, the least value that the statistic can take: 0, or with the average product
+        correction about minus its mean over the permutations.
     maxima
         (n_permutations,) float64, the largest statistic of any pair in every permutation.
     """
@@ -64,6 +61,7 @@ class PositionNull:
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
     n_exceeding: NDArray[np.int64]
+    lowest: NDArray[np.float64]
     maxima: NDArray[np.float64]
 
     @property
@@ -160,7 +158,8 @@ class _Null:
         batch = min(BATCH, max(1, settings.memory // (8 * n_fields * task.n_pairs)))
         each_thread_its_own = columns is not None and copies > workers.n_threads <= batch
         values = np.empty((batch, n_fields, task.n_pairs))
-        observed = self._statistic(fields[np.newaxis])[0]
+        observed = self._statistic(fields[np.newaxis])[0][0]
+        subtracted = np.zeros(task.n_pairs)
         moments = np.zeros((3, task.n_pairs))
         maxima = np.full(n_permutations, -np.inf)
         for start in range(0, n_permutations, batch):
@@ -173,7 +172,10 @@ class _Null:
             else:
                 for p in range(len(part)):
                     self._permute(columns, marginals, start + p, part[p], workers)
-            _add_moments(self._statistic(part), observed, start, moments, maxima)
+            statistic, product = self._statistic(part)
+            _add_moments(statistic, observed, start, moments, maxima)
+            for row in product:
+                subtracted += row
         mean, squares, exceeding = moments
         known = ~np.isnan(observed)
         variance = squares / (n_permutations - 1) if n_permutations > 1 else squares * np.nan
@@ -183,6 +185,7 @@ class _Null:
             square(np.where(known, mean, np.nan), n, k),
             square(np.where(known, variance, np.nan), n, k),
             square(exceeding, n, k, fill=0).astype(np.int64),
+            square(0 - subtracted / n_permutations, n, k),
             maxima,
         )
 
@@ -227,16 +230,25 @@ class _Null:
             ],
         )
 
-    def _statistic(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the statistic (n_permutations, n_pairs) from fields (.., n_fields, n_pairs)."""
-        statistic = values[:, MI]
+    def _statistic(
+        self, fields: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the statistic and the average product subtracted, both (n, n_pairs).
+
+        Parameters
+        ----------
+        fields
+            (n, n_fields, n_pairs) of n permutations.
+        """
+        mi = np.ascontiguousarray(fields[:, MI])
         if self.normalize:
-            statistic = normalized(statistic, values[:, ENTROPY_JOINT])
-        if self.apc:
-            statistic = statistic.copy()
-            for row in statistic:
-                subtract_average_product(row, self.task.n_positions, self.task.k)
-        return np.ascontiguousarray(statistic)
+            mi = normalized_mi(mi, fields[:, ENTROPY_JOINT])
+        if not self.apc:
+            return mi, np.zeros_like(mi)
+        n, k = self.task.n_positions, self.task.k
+        pairs = np.tril_indices(n, -k)
+        product = np.stack([average_product(square(row, n, k))[pairs] for row in mi])
+        return mi - product, product
 
 
 @njit(nogil=True, cache=True)

@@ -141,7 +141,9 @@ def kmer_preserving_shuffle(codes: Codes, *, k: int, seed: int, first_sequence: 
         raise InvalidInput("k", f"{k!r}", "use a whole number of at least 1")
     shuffled = check_codes(codes).copy()
     stream = derived_seed(seed, "shuffle")
-    over_rows(_shuffle_rows, len(shuffled), stream, first_sequence, int(k), shuffled)
+    arguments = (stream, first_sequence, int(k), shuffled)
+    cost = (2 if k == 1 else 12) * shuffled.shape[1]
+    over_rows(_shuffle_rows, len(shuffled), *arguments, row_cost=cost)
     return shuffled
 
 
@@ -371,7 +373,8 @@ def _sample(
     guide = np.stack([np.searchsorted(bound, tops, side="right") for bound in bounds])
     guide = np.minimum(guide, last[:, None]).astype(np.uint8)
     codes = np.empty((n, length), np.uint8)
-    over_rows(_sample_rows, n, check_seed(seed), first_sequence, bounds, last, guide, codes)
+    arguments = (check_seed(seed), first_sequence, bounds, last, guide, codes)
+    over_rows(_sample_rows, n, *arguments, row_cost=3 * length)
     return codes
 
 

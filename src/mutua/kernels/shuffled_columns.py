@@ -57,7 +57,7 @@ def shuffle_columns(
 
 
 @njit(nogil=True, cache=True)
-def _shuffle(values: NDArray[Any], stream: int) -> None:
+def _shuffle(values: NDArray[Any], stream: np.uint64) -> None:
     """Shuffle in place (Fisher and Yates)."""
     state = np.uint64(stream)
     for done in range(len(values) - 1):

@@ -252,5 +252,5 @@ def _as_strings(spec: FieldSpec, variable: xr.Variable) -> xr.Variable:
         elif not isinstance(odd, str):
             missing = np.ndim(odd) == 0 and bool(pd.isna(odd))
             remedy = "fill missing names, e.g. with .fillna('')" if missing else "use strings"
-            raise InvalidInput(spec.name, f"{odd!r} is not a string", remedy)
+            raise InvalidInput(spec.name, f"{plain(odd)!r} is not a string", remedy)
     return variable.copy(deep=False, data=values)

@@ -61,6 +61,8 @@ def _describe(value: Any) -> Any:
         return os.fspath(value)
     if isinstance(value, range | slice):
         return {type(value).__name__: [value.start, value.stop, value.step]}
+    if isinstance(value, xr.Dataset | anndata.AnnData):  # a Dataset is a Mapping as well
+        return {"element": type(value).__name__, "digest": digest_of(value)}
     if isinstance(value, Mapping):
         return {str(key): _describe(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -69,8 +71,6 @@ def _describe(value: Any) -> Any:
         known = understand(value)
         if known is not None:
             return known
-    if isinstance(value, xr.Dataset | anndata.AnnData):
-        return {"element": type(value).__name__, "digest": digest_of(value)}
     if isinstance(value, np.dtype | np.datetime64 | np.timedelta64 | pd.Timestamp | pd.Timedelta):
         return str(value)
     if callable(value):

@@ -47,8 +47,6 @@ Digest = dict[str, str]
 STORED_PREFIX = "mutua-stored-"
 """Names of dask arrays opened from a store begin so, followed by the element's digest."""
 
-_TINY = 1 << 12
-"""Bytes below which remembering costs more than computing."""
 _EXACT = 1 << 18
 """Bytes up to which a fingerprint covers everything."""
 _SAMPLE = 2048
@@ -108,8 +106,6 @@ def remembered(values: np.ndarray, purpose: Hashable, compute: Callable[[], T]) 
     compute
         Called without arguments when nothing is remembered.
     """
-    if values.nbytes < _TINY:
-        return compute()
     fingerprint = _fingerprint(values)
     with _lock:
         known = _memory.get(id(values))

@@ -178,10 +178,7 @@ def _field(spec: FieldSpec) -> Schema:
 
 def _data_type(dtype: Any) -> str:
     """Give the zarr data type that values of a field are stored as."""
-    if dtype is str:
-        return "string"
-    # Times are stored as whole numbers whose unit is an attribute.
-    return "int64" if np.dtype(dtype).kind in "mM" else np.dtype(dtype).name
+    return "string" if dtype is str else np.dtype(dtype).name
 
 
 # -- attributes --------------------------------------------------------------------------------

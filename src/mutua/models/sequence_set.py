@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ class SequenceSet(Element):
         Parameters
         ----------
         codes
-            (sequence, position) integers, or a Dataset that has them.
+            (sequence, position) integers, or a Dataset or mapping that has them.
         alphabet
             ``"DNA"``, ``"RNA"``, ``"protein"`` or the letters.
         **parts
@@ -145,15 +145,25 @@ class SequenceSet(Element):
         >>> mt.pp.to_strings(seqs)
         ['ACG', 'TTN']
         """
-        if isinstance(codes, xr.Dataset):
-            data, arrays = codes, parts
-        else:
-            if codes is not None and np.asarray(codes).dtype.kind in "US":
-                raise InvalidInput("codes", "text", "use mutua.from_strings(...) for text")
-            data, arrays = None, {CODES: codes, **parts}
+        labelled = isinstance(codes, xr.Dataset | Mapping)
+        if not labelled and _is_text(codes):
+            raise InvalidInput("codes", "text", "use mutua.from_strings(...) for text")
+        arrays = parts if labelled else {CODES: codes, **parts}
         if alphabet is not None:
             arrays = {**arrays, "alphabet": resolve_alphabet(alphabet)}
-        return assemble(cls, data, arrays, function="SequenceSet.build")
+        return assemble(cls, codes if labelled else None, arrays, function=f"{cls.__name__}.build")
+
+
+def _is_text(codes: Any) -> bool:
+    """Tell text from numbers without computing anything."""
+    if isinstance(codes, str | bytes):
+        return True
+    if isinstance(codes, list | tuple):
+        return any(_is_text(item) for item in codes[:1])
+    kind = getattr(getattr(codes, "dtype", None), "kind", None)
+    if kind == "O" and not hasattr(codes, "dask"):
+        return any(isinstance(item, str) for item in np.asarray(codes).flat[:1])
+    return kind in ("U", "S", "T")
 
 
 def _first_bad(codes: xr.Variable, alphabet_size: int) -> tuple[str, int] | None:

@@ -94,11 +94,14 @@ def _column(name: str, values: Any) -> xr.Variable:
         values = values.data if lazy else values.values
     else:
         attrs, lazy = {}, hasattr(values, "dask")
-    if not lazy:
-        values = _plain_values(name, values)
+    values = values if lazy else _plain_values(name, values)
+    return xr.Variable((ROW,), _one_dim(name, values), attrs)
+
+
+def _one_dim(name: str, values: Any) -> Any:
     if values.ndim != 1:
         raise InvalidInput(name, f"an array of shape {values.shape}", "use one value a row")
-    return xr.Variable((ROW,), values, attrs)
+    return values
 
 
 def _plain_values(name: str, values: Any) -> np.ndarray:
@@ -112,6 +115,7 @@ def _plain_values(name: str, values: Any) -> np.ndarray:
         values = np.asarray(values)
     except ValueError as error:
         raise InvalidInput(name, f"{error}", "use one value a row") from error
+    values = _one_dim(name, values)
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         raise InvalidInput(name, "masked values", "fill them, e.g. with .filled(...)")
     kind = values.dtype.kind

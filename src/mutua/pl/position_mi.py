@@ -286,7 +286,7 @@ def mi_diagonal(
     ax.plot(mi[POSITION_J].values[k:], values, color="C0", lw=1.5)
     ax.set_xlabel(label_of(mi[POSITION_J]))
     ax.set_ylabel(_value_label(mi, chosen))
-    ax.set_title(f"adjacent {k}-mers", fontsize="medium")
+    ax.set_title(f"adjacent {_word(k)}s", fontsize="medium")
     if (values[np.isfinite(values)] >= 0).all():
         ax.set_ylim(bottom=0)
     ax.margins(x=0.01)
@@ -386,19 +386,25 @@ def pair_kmers(
     ax = new_axes(ax, figsize=(size + 1.2, size))
     limit = symmetric(shown)
     image = ax.imshow(shown, cmap=colour_map(DIVERGING), norm=Normalize(-limit, limit))
-    ax.set_xticks(range(len(columns)), pairs["kmer_j"].values[columns], rotation=90)
+    k = pairs.attrs["k"]
+    ax.set_xticks(
+        range(len(columns)), pairs["kmer_j"].values[columns], rotation=90 if k > 1 else 0
+    )
     ax.set_yticks(range(len(rows)), pairs["kmer_i"].values[rows])
     for axis in (ax.xaxis, ax.yaxis):
         for label in axis.get_ticklabels():
             label.set_fontfamily("monospace")
     if annotate:
         _annotate(ax, pairs, rows, columns, shown, limit)
-    k = pairs.attrs["k"]
-    ax.set_xlabel(f"{k}-mer at position {pairs.attrs['position_j']}")
-    ax.set_ylabel(f"{k}-mer at position {pairs.attrs['position_i']}")
+    ax.set_xlabel(f"{_word(k)} at position {pairs.attrs['position_j']}")
+    ax.set_ylabel(f"{_word(k)} at position {pairs.attrs['position_i']}")
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.85)
-    bar.set_label("contribution to mutual information (bits)")
+    bar.set_label("contribution (bits)")
     return ax
+
+
+def _word(k: int) -> str:
+    return "letter" if k == 1 else f"{k}-mer"
 
 
 def _strongest(strength: np.ndarray, n: int) -> np.ndarray:
@@ -425,7 +431,7 @@ def _annotate(
             f"{observed[row, column]:.0f}\n{expected[row, column]:.0f}",
             ha="center",
             va="center",
-            fontsize=5.5,
+            fontsize=max(5.5, min(9.0, 60 / max(shown.shape))),
             color="white" if dark else "black",
         )
     ax.set_title("cells: observed over expected sequences", fontsize="small")

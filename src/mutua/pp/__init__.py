@@ -1,7 +1,8 @@
 """Prepare: make, change and choose sequences."""
 
+from mutua.pp.alignment import align_on
 from mutua.pp.evolution import evolve
-from mutua.pp.motifs import align_on, embed_motifs
+from mutua.pp.motifs import embed_motifs
 from mutua.pp.positions import number_positions
 from mutua.pp.selection import select
 from mutua.pp.sequences import (

@@ -1,4 +1,4 @@
-"""Put motifs into sequences, and align sequences on a motif."""
+"""Put motifs into sequences."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from mutua.errors import InvalidInput
-from mutua.kernels import letters, patterns, random_sequences
+from mutua.kernels import patterns
+from mutua.kernels.random_sequences import derived_seed, sample_letters
 from mutua.models import Dataset, SequenceSet, as_kind, checked
-from mutua.models.alphabets import PADDING
 from mutua.models.arguments import number, one_of, whole_number
-from mutua.models.dims import CODES, LENGTH, POSITION, SEQUENCE
-from mutua.pp.sequences import replaced_codes
+from mutua.models.dims import CODES, SEQUENCE
+from mutua.pp._parts import MOTIF, MOTIF_START, end_padding, replaced_codes
 
-__all__ = ["align_on", "embed_motifs"]
+__all__ = ["Motif", "embed_motifs", "letter_masks", "letter_probabilities"]
 
 Motif = str | np.ndarray
-_PSEUDOCOUNT = 1e-4
 
 
 @checked
@@ -38,7 +36,7 @@ def embed_motifs(
     Parameters
     ----------
     sequences
-        (sequence, position).
+        (sequence, position); a lazy set is computed. Padding is never written over.
     motifs
         A consensus (IUPAC symbols stand for any of their letters, drawn anew for each sequence),
         a probability matrix (letter, motif_position), or several of them, by name if a mapping.
@@ -47,7 +45,7 @@ def embed_motifs(
         place for each sequence from those where everything fits.
     spacings
         Letters between the end of one motif and the start of the next: one number for all gaps
-        or one for each. By default every motif gets a random place of its own, without overlap.
+        or one for each. By default all places where the motifs do not overlap are equally likely.
     random_order
         Shuffle the order of the motifs in each sequence.
     fraction
@@ -59,12 +57,14 @@ def embed_motifs(
     -------
     SequenceSet
         With the extra variable ``motif_start`` (sequence, motif), int64: where each motif begins,
-        -1 in sequences without. Predictions are dropped.
+        -1 in sequences without; in place of that of motifs embedded before. Predictions are
+        dropped; ``chrom``, ``start``, ``end`` and ``strand`` say where each sequence came from.
 
     Raises
     ------
     InvalidInput
-        If the motifs do not fit, a symbol is unknown, or a matrix is no distribution.
+        If the motifs do not fit (names the first sequence), a symbol is unknown, or a matrix is
+        no distribution.
 
     Examples
     --------
@@ -76,50 +76,48 @@ def embed_motifs(
     """
     alphabet = sequences.attrs["alphabet"]
     named = _named(motifs)
-    matrices = [_probabilities(motif, alphabet, name) for name, motif in named.items()]
+    matrices = [
+        letter_probabilities(motif, alphabet, name, "motifs") for name, motif in named.items()
+    ]
     widths = np.array([matrix.shape[1] for matrix in matrices])
-    seed = whole_number("seed", seed, low=0)
     fraction = number("fraction", fraction, low=0, high=1)
-    n, length = sequences[CODES].shape
-    random = np.random.default_rng(seed)
+    if not isinstance(random_order, bool):
+        raise InvalidInput("random_order", f"{random_order!r}", "use True or False")
+    random = np.random.default_rng(derived_seed(seed, "embed_motifs"))
+    codes = np.array(sequences[CODES].values, order="C")
+    n, count = len(codes), len(widths)
     chosen = np.sort(random.permutation(n)[: round(fraction * n)])
-    count = len(widths)
     order = np.tile(np.arange(count), (len(chosen), 1))
     if random_order:
         order = random.permuted(order, axis=1)
-    gaps = _gaps(spacings, count, length - int(widths.sum()), position, len(chosen), random)
+
+    left, right = (side[chosen] for side in end_padding(codes))
+    spare = codes.shape[1] - left - right - int(widths.sum())
+    _refuse_long(spare, chosen, "motifs", "are", "use shorter ones, or sequences with more letters")
+    gaps = _gaps(spacings, count, position, left, spare, chosen, random)
+    # The motif at a place begins after the gaps up to it and the motifs before it.
+    before = np.cumsum(gaps, axis=1) + np.cumsum(widths[order], axis=1) - widths[order]
     starts = np.empty_like(order)
-    at = gaps[:, 0].copy()
-    for place in range(count):
-        motif = order[:, place]
-        starts[np.arange(len(chosen)), motif] = at
-        at += widths[motif]
-        if place + 1 < count:
-            at += gaps[:, place + 1]
-    if len(chosen) and (at > length).any():
-        raise InvalidInput(
-            "motifs", f"reach position {int(at.max())} in sequences of {length}", "use shorter ones"
-        )
-    codes = np.array(sequences[CODES].values, order="C")
-    for number_, matrix in enumerate(matrices):
-        drawn = random_sequences.sample_letters(matrix, len(chosen), seed=seed + 1 + number_)
-        columns = starts[:, number_, None] + np.arange(matrix.shape[1])
+    np.put_along_axis(starts, order, before + left[:, None], axis=1)
+    for place, matrix in enumerate(matrices):
+        stream = int(derived_seed(seed, f"embed_motifs {place}"))
+        drawn = sample_letters(matrix, len(chosen), seed=stream)
+        columns = starts[:, place, None] + np.arange(matrix.shape[1])
         codes[chosen[:, None], columns] = drawn
     where = np.full((n, count), -1, dtype=np.int64)
     where[chosen] = starts
-    result = replaced_codes(sequences, codes)
     attrs = {"long_name": "start of the motif, -1 for none", "units": "nt"}
-    return as_kind(
-        SequenceSet,
-        result.assign(motif_start=((SEQUENCE, "motif"), where, attrs)).assign_coords(
-            motif=list(named)
-        ),
-    )
+    result = replaced_codes(sequences, codes)
+    result = result.assign({MOTIF_START: ((SEQUENCE, MOTIF), where, attrs)})
+    return as_kind(SequenceSet, result.assign_coords({MOTIF: list(named)}))
 
 
 def _named(motifs: Any) -> dict[str, Motif]:
+    """Give motifs by name."""
     if isinstance(motifs, Mapping):
         named = {str(name): motif for name, motif in motifs.items()}
+        if len(named) < len(motifs):
+            raise InvalidInput("motifs", f"names repeat: {list(motifs)}", "give each its own name")
     elif isinstance(motifs, str) or getattr(motifs, "ndim", 0) == 2:
         named = {motifs if isinstance(motifs, str) else "motif0": motifs}
     elif isinstance(motifs, Sequence):
@@ -134,172 +132,117 @@ def _named(motifs: Any) -> dict[str, Motif]:
     return named
 
 
-def _probabilities(motif: Motif, alphabet: str, name: str) -> np.ndarray:
+def letter_probabilities(motif: Any, alphabet: str, name: str, argument: str) -> np.ndarray:
     """Give a motif as (letter, motif_position) probabilities."""
     if isinstance(motif, str):
-        masks = patterns.pattern_masks(motif, alphabet)
+        masks = letter_masks(motif, alphabet, argument)
         bits = (masks[None, :] >> np.arange(len(alphabet), dtype=np.uint64)[:, None]) & np.uint64(1)
-        return bits / bits.sum(axis=0)
-    matrix = np.asarray(motif, dtype=np.float64)
+        return np.asarray(bits / bits.sum(axis=0))
+    if hasattr(motif, "detach"):
+        motif = motif.detach().cpu().numpy()
+    try:
+        matrix = np.asarray(motif, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = f"{name!r} is a {type(motif).__name__}"
+        raise InvalidInput(argument, found, "use a consensus or a matrix of numbers") from None
     if matrix.ndim != 2 or matrix.shape[0] != len(alphabet) or matrix.shape[1] == 0:
-        raise InvalidInput(
-            "motifs",
-            f"{name!r} has shape {matrix.shape}",
-            f"use ({len(alphabet)} letters, motif positions)",
-        )
+        turned = matrix.ndim == 2 and matrix.shape[1] == len(alphabet)
+        remedy = "use its transpose" if turned else f"use ({len(alphabet)} letters, positions)"
+        raise InvalidInput(argument, f"{name!r} has shape {matrix.shape}", remedy)
     sums = matrix.sum(axis=0)
     if not np.isfinite(matrix).all() or (matrix < 0).any() or (abs(sums - 1) > 1e-3).any():
         raise InvalidInput(
-            "motifs", f"{name!r} has columns that do not sum to 1", "use probabilities, not counts"
+            argument, f"{name!r} has columns that do not sum to 1", "use probabilities, not counts"
         )
-    return matrix / sums
+    return np.asarray(matrix / sums)
+
+
+def letter_masks(pattern: str, alphabet: str, argument: str) -> np.ndarray:
+    """Give the letters that each symbol of a consensus stands for, as bit masks."""
+    try:
+        return patterns.pattern_masks(pattern, alphabet)
+    except InvalidInput as error:
+        raise InvalidInput(argument, error.found, error.remedy) from None
+
+
+def _refuse_long(
+    room: np.ndarray, chosen: np.ndarray, argument: str, found: str, remedy: str
+) -> None:
+    """Refuse what does not fit into some sequence, naming the first."""
+    if (room < 0).any():
+        row = int(np.argmax(room < 0))
+        found = f"{found} {-int(room[row])} letters too long for sequence {chosen[row]}"
+        raise InvalidInput(argument, found, remedy)
 
 
 def _gaps(
     spacings: int | Sequence[int] | None,
     count: int,
-    spare: int,
     position: int | str,
-    n: int,
+    left: np.ndarray,
+    spare: np.ndarray,
+    chosen: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Give the letters before each motif: (sequence, motif)."""
-    if spare < 0:
-        raise InvalidInput("motifs", f"are {-spare} letters too long", "use shorter ones")
-    fixed_start = None
-    if isinstance(position, str):
-        one_of("position", position, ["random"])
-    else:
-        fixed_start = whole_number("position", position, low=0)
-    gaps = np.zeros((n, count), dtype=np.int64)
-    if spacings is None:
-        # Each motif draws its own place among the spare letters; sorted, they cannot overlap.
-        left = spare if fixed_start is None else spare - fixed_start
-        bars = count if fixed_start is None else count - 1
-        if left < 0:
-            raise InvalidInput("position", f"{position} leaves no room", "use a smaller position")
-        drawn = np.sort(random.integers(0, left + 1, size=(n, bars)), axis=1)
-        steps = np.diff(drawn, axis=1, prepend=0)
-        gaps[:, count - bars :] = steps
-        if fixed_start is not None:
-            gaps[:, 0] = fixed_start
-        return gaps
-    values = [spacings] * (count - 1) if isinstance(spacings, int | np.integer) else list(spacings)
-    if len(values) != count - 1:
-        raise InvalidInput("spacings", f"{len(values)} for {count} motifs", f"give {count - 1}")
-    inner = [whole_number("spacings", value, low=0) for value in values]
-    room = spare - sum(inner)
-    if room < 0 or (fixed_start is not None and fixed_start > room):
-        raise InvalidInput(
-            "spacings", f"{inner} do not fit into the sequences", "use smaller spacings or position"
-        )
-    gaps[:, 1:] = inner
-    gaps[:, 0] = random.integers(0, room + 1, size=n) if fixed_start is None else fixed_start
-    return gaps
-
-
-@checked
-def align_on(
-    sequences: Dataset[SequenceSet],
-    motif: Motif,
-    *,
-    upstream: int,
-    downstream: int,
-    occurrence: str = "best",
-    threshold: float | None = None,
-    both_strands: bool = False,
-    pad: bool = False,
-) -> Dataset[SequenceSet]:
-    """Cut the sequences anew so that a motif stands at the same position in all of them.
+    """Give the letters before each motif, the first one counted from the first letter.
 
     Parameters
     ----------
-    sequences
-        (sequence, position).
-    motif
-        A consensus with IUPAC symbols, or a probability matrix (letter, motif_position), scored
-        as log2-odds against equal letter frequencies.
-    upstream, downstream
-        Letters to keep before the motif's first letter and from it on (the motif included).
-    occurrence
-        ``"best"`` (highest score, leftmost of equals) or ``"first"`` (leftmost at or above the
-        threshold).
-    threshold
-        Least log2-odds score of a matrix, in bits; by default half of its best possible score.
-    both_strands
-        Look on both strands and turn the sequence around where the motif is on the other one.
-    pad
-        Keep sequences whose window runs over an end, padded there; otherwise they are left out,
-        as are those without the motif.
-
-    Returns
-    -------
-    SequenceSet
-        Fewer sequences, ``upstream + downstream`` positions, with the coordinate ``position``
-        relative to the first letter of the motif. Predictions stay with their sequences.
-
-    Raises
-    ------
-    InvalidInput
-        If no sequence has the motif, or the window does not hold it.
-
-    Examples
-    --------
-    >>> import mutua as mt
-    >>> seqs = mt.from_strings(["AAGATAAA", "CCCGATAC", "CCCCCCCC"])
-    >>> aligned = mt.pp.align_on(seqs, "GATA", upstream=1, downstream=5)
-    >>> mt.pp.to_strings(aligned)
-    ['AGATAA', 'CGATAC']
+    left, spare
+        Padding on the left of each sequence, and its letters that no motif takes.
     """
-    upstream = whole_number("upstream", upstream, low=0)
-    downstream = whole_number("downstream", downstream, low=1)
-    one_of("occurrence", occurrence, ["best", "first"])
-    alphabet = sequences.attrs["alphabet"]
-    weights, least = _scored(motif, alphabet, threshold)
-    partner = letters.complement_codes(alphabet) if both_strands else None
-    find = patterns.best_hit if occurrence == "best" else patterns.first_hit
-    codes = np.ascontiguousarray(sequences[CODES].values)
-    hits = find(codes, weights, threshold=least, complement=partner)
-    width = weights.shape[-1]
-    if width > downstream:
-        raise InvalidInput("downstream", f"{downstream}", f"keep the motif: at least {width}")
-    length = codes.shape[1]
-    forward = hits.strand != -1
-    anchor = np.where(forward, hits.position, length - hits.position - width)
-    fits = (anchor >= upstream) & (anchor + downstream <= length)
-    kept = np.flatnonzero((hits.position >= 0) & (fits | pad))
-    if len(kept) == 0:
-        raise InvalidInput(
-            "motif",
-            f"{int((hits.position >= 0).sum())} of {len(codes)} sequences have it, none with room "
-            "for the window",
-            "use pad=True, a shorter window or a lower threshold",
-        )
-    oriented = codes[kept]
-    turned = ~forward[kept]
-    if partner is not None and turned.any():
-        oriented[turned] = letters.reverse_complement(oriented[turned], partner)
-    columns = anchor[kept, None] + np.arange(-upstream, downstream)
-    inside = (columns >= 0) & (columns < length)
-    window = np.take_along_axis(oriented, np.clip(columns, 0, length - 1), axis=1)
-    window[~inside] = PADDING
-    along = [str(name) for name, part in sequences.variables.items() if POSITION in part.dims]
-    rest = sequences.isel({SEQUENCE: kept}).drop_vars([*along, LENGTH], errors="ignore")
-    result = rest.assign({CODES: ((SEQUENCE, POSITION), window, sequences[CODES].attrs)})
-    where = {"long_name": "position relative to the motif", "units": "nt"}
-    relative = xr.Variable((POSITION,), np.arange(-upstream, downstream), where)
-    return as_kind(SequenceSet, result.assign_coords({POSITION: relative}))
+    fixed = None
+    if isinstance(position, str):
+        one_of("position", position, ["random"])
+    else:
+        place = whole_number("position", position, low=0)
+        fixed = place - left
+        if (fixed < 0).any():
+            row = int(np.argmax(fixed < 0))
+            found = f"{place} is padding in sequence {chosen[row]}"
+            raise InvalidInput("position", found, f"use at least {left.max()}")
+    gaps = np.zeros((len(spare), count), dtype=np.int64)
+    if fixed is not None:
+        gaps[:, 0] = fixed
+        spare = spare - fixed
+        found, remedy = f"{position}, and the motifs are then", "use a smaller position"
+        _refuse_long(spare, chosen, "position", found, remedy)
+    first = 0 if fixed is None else 1
+    if spacings is None:
+        # Where the motifs shrink to one letter each, their places are distinct letters.
+        places = _distinct_places(random, spare + count - first, count - first)
+        gaps[:, first:] = np.diff(places, axis=1, prepend=-1) - 1
+        return gaps
+    inner = _inner_gaps(spacings, count)
+    spare = spare - sum(inner)
+    found, remedy = f"{inner}: with them the motifs are", "use smaller spacings or position"
+    _refuse_long(spare, chosen, "spacings", found, remedy)
+    gaps[:, 1:] = inner
+    if fixed is None:
+        gaps[:, 0] = random.integers(0, spare + 1)
+    return gaps
 
 
-def _scored(motif: Motif, alphabet: str, threshold: float | None) -> tuple[np.ndarray, float]:
-    """Give what the search kernels take: letter masks, or log2-odds and their threshold."""
-    if isinstance(motif, str):
-        if threshold is not None:
-            raise InvalidInput("threshold", f"{threshold}", "a consensus either matches or not")
-        return patterns.pattern_masks(motif, alphabet), 0.0
-    matrix = _probabilities(motif, alphabet, "motif")
-    size = len(alphabet)
-    odds = np.log2((matrix + _PSEUDOCOUNT) / (1 + size * _PSEUDOCOUNT) * size)
-    if threshold is None:
-        return odds, float(odds.max(axis=0).sum()) / 2
-    return odds, number("threshold", threshold)
+def _inner_gaps(spacings: Any, count: int) -> list[int]:
+    """Give the letters between each two motifs."""
+    if isinstance(spacings, Sequence | np.ndarray) and not isinstance(spacings, str):
+        if len(spacings) != count - 1:
+            raise InvalidInput(
+                "spacings", f"{len(spacings)} for {count} motifs", f"give {count - 1}"
+            )
+        return [whole_number("spacings", value, low=0) for value in spacings]
+    return [whole_number("spacings", spacings, low=0)] * (count - 1)
+
+
+def _distinct_places(random: np.random.Generator, size: np.ndarray, count: int) -> np.ndarray:
+    """Draw `count` different numbers below `size` for each row, all sets equally likely; sorted.
+
+    Floyd's algorithm: Bentley and Floyd 1987, Communications of the ACM 30:754.
+    """
+    drawn = np.empty((len(size), count), dtype=np.int64)
+    for place in range(count):
+        most = size - count + place
+        number_ = random.integers(0, most + 1)
+        taken = (drawn[:, :place] == number_[:, None]).any(axis=1)
+        drawn[:, place] = np.where(taken, most, number_)
+    return np.sort(drawn, axis=1)

@@ -29,19 +29,21 @@ def select(
     Parameters
     ----------
     sequences
-        With predictions, e.g. by `tl.predict`.
+        With predictions, e.g. by `tl.predict`. Lazy predictions are computed, and computed again
+        whenever the result is: write them to a store or ``.persist()`` them first.
     target
         Name or index of the prediction; may be left out where there is one only.
     top, bottom
-        The highest or lowest scorers: a fraction (0 < fraction < 1) or a number of sequences.
-        Of equal scores the earlier sequence is taken.
+        The highest or lowest scorers: a fraction (above 0, below 1) of the sequences with a score,
+        rounded to a whole number of at least 1, or a number of sequences. Of equal scores the
+        earlier sequence is taken.
     above, below
         Scores greater than `above` and less than `below`; both give a band.
 
     Returns
     -------
     SequenceSet
-        The chosen sequences, in their original order.
+        The chosen sequences, in their original order; lazy parts stay lazy.
 
     Raises
     ------
@@ -60,7 +62,8 @@ def select(
     scores = _scores(sequences, target)
     known = np.flatnonzero(~np.isnan(scores))
     if len(known) == 0:
-        raise InvalidInput("sequences", "all scores are NaN", "predict again")
+        found = "all scores are NaN" if len(scores) else "there are none"
+        raise InvalidInput("sequences", found, "predict for at least one sequence")
     ends = [name for name, value in (("top", top), ("bottom", bottom)) if value is not None]
     bounds = above is not None or below is not None
     if len(ends) + bounds != 1:
@@ -77,6 +80,8 @@ def select(
     else:
         low = -np.inf if above is None else number("above", above)
         high = np.inf if below is None else number("below", below)
+        if low >= high:
+            raise InvalidInput("above", f"{low:g}", f"use less than below={high:g}")
         chosen = known[(scores[known] > low) & (scores[known] < high)]
         if len(chosen) == 0:
             raise InvalidInput(
@@ -104,7 +109,7 @@ def _scores(sequences: Dataset[SequenceSet], target: str | int | None) -> np.nda
             raise InvalidInput("target", f"{target!r}", f"use one of {names}")
         place = names.index(target)
     else:
-        place = whole_number("target", target, low=0, high=len(names) - 1)
+        place = whole_number("target", target, low=-len(names), high=len(names) - 1)
     return np.asarray(table.isel({TARGET: place}).values, dtype=np.float64)
 
 
@@ -114,5 +119,6 @@ def _count(argument: str, value: Any, n: int) -> int:
         return whole_number(argument, value, low=1, high=n)
     fraction = number(argument, value, low=0, open_low=True)
     if fraction >= 1:
-        raise InvalidInput(argument, f"{value!r}", "use a fraction below 1, or a whole number")
+        found = f"the fraction {fraction:g}"
+        raise InvalidInput(argument, found, "use one below 1, or a whole number of sequences")
     return max(1, round(fraction * n))

@@ -10,11 +10,13 @@ import xarray as xr
 
 from mutua.blocks import map_rows
 from mutua.errors import InvalidInput
-from mutua.kernels import letters, random_sequences as kernels
+from mutua.kernels import letters
+from mutua.kernels import random_sequences as kernels
 from mutua.models import Dataset, SequenceSet, as_kind, checked
 from mutua.models.alphabets import resolve_alphabet, unknown_symbol
 from mutua.models.arguments import whole_number
-from mutua.models.dims import CODES, POSITION, PREDICTION, SEQUENCE, TARGET, TRACKS
+from mutua.models.dims import CODES, POSITION, SEQUENCE, TRACKS
+from mutua.pp._parts import complement, opposite_strand, replaced_codes
 
 __all__ = ["one_hot", "random_sequences", "reverse_complement", "shuffle", "to_strings"]
 
@@ -35,9 +37,9 @@ def random_sequences(
     Parameters
     ----------
     n
-        Number of sequences.
+        Number of sequences, at least 1.
     length
-        Letters of each.
+        Letters of each, at least 1.
     alphabet
         ``"DNA"``, ``"RNA"``, ``"protein"`` or the letters.
     background
@@ -61,7 +63,7 @@ def random_sequences(
     >>> import mutua as mt
     >>> seqs = mt.pp.random_sequences(3, length=8, seed=0)
     >>> mt.pp.to_strings(seqs)
-    ['ATCTGCTC', 'AGCTCCGT', 'GTCAGTTA']
+    ['ATCTGCTA', 'AGCTCCAG', 'ACGTACCA']
     """
     n = whole_number("n", n, low=1)
     length = whole_number("length", length, low=1)
@@ -76,14 +78,19 @@ def _frequencies(background: Background | None, alphabet: str) -> np.ndarray:
     if background is None:
         return np.full(len(alphabet), 1 / len(alphabet))
     if isinstance(background, Mapping):
-        if sorted(background) != sorted(alphabet):
+        if set(background) != set(alphabet):
             raise InvalidInput(
                 "background",
-                f"letters {sorted(background)}",
+                f"letters {list(background)}",
                 f"give one number for each of {alphabet}",
             )
         background = [background[letter] for letter in alphabet]
-    values = np.asarray(background, dtype=float)
+    try:
+        values = np.asarray(background, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInput(
+            "background", f"{background!r}", f"give one number for each of {alphabet}"
+        ) from None
     if values.shape != (len(alphabet),):
         raise InvalidInput(
             "background", f"{values.size} numbers", f"give one for each of {alphabet}"
@@ -93,15 +100,6 @@ def _frequencies(background: Background | None, alphabet: str) -> np.ndarray:
             "background", f"{values.tolist()}", "use frequencies from 0 to 1 that sum to 1"
         )
     return values
-
-
-def replaced_codes(
-    sequences: Dataset[SequenceSet], codes: Any, *, drop: Sequence[str] = (PREDICTION, TARGET)
-) -> Dataset[SequenceSet]:
-    """Give the set with other codes, less what no longer holds for them."""
-    kept = sequences.drop_vars([name for name in drop if name in sequences.variables])
-    variable = xr.Variable((SEQUENCE, POSITION), codes, sequences[CODES].attrs)
-    return as_kind(SequenceSet, kept.assign({CODES: variable}))
 
 
 @checked
@@ -121,12 +119,14 @@ def shuffle(sequences: Dataset[SequenceSet], *, k: int = 1, seed: int = 0) -> Da
     Returns
     -------
     SequenceSet
-        Predictions are dropped: they were made for other sequences.
+        Padding stays where it is, unknown letters count as one more letter. Predictions are
+        dropped, they were made for other sequences; names, tracks, weights and ``chrom``,
+        ``start``, ``end``, ``strand`` stay and say where each sequence came from.
 
     Raises
     ------
     InvalidInput
-        If `k` is not a whole number of at least 1.
+        If `k` is not a whole number of at least 1, or `seed` not one from 0 to 2**64 - 1.
 
     References
     ----------
@@ -156,13 +156,14 @@ def shuffle(sequences: Dataset[SequenceSet], *, k: int = 1, seed: int = 0) -> Da
 def reverse_complement(sequences: Dataset[SequenceSet]) -> Dataset[SequenceSet]:
     """Give the opposite strand of every sequence, read from its own 5' end.
 
-    Unknown letters stay unknown, padding changes sides, ``strand`` is swapped, tracks are turned
-    around, and predictions, which were made for the other strand, are dropped.
+    Unknown letters stay unknown, padding changes sides, ``strand`` is swapped (a region without
+    one is taken to be on +), and tracks are turned around. Predictions and ``position``, which
+    hold for the other strand, are dropped.
 
     Parameters
     ----------
     sequences
-        DNA or RNA.
+        DNA or RNA; a dask-backed set stays lazy.
 
     Returns
     -------
@@ -179,21 +180,17 @@ def reverse_complement(sequences: Dataset[SequenceSet]) -> Dataset[SequenceSet]:
     >>> mt.pp.to_strings(mt.pp.reverse_complement(mt.from_strings(["AACGN"])))
     ['NCGTT']
     """
-    partner = letters.complement_codes(sequences.attrs["alphabet"])
+    partner = complement(sequences.attrs["alphabet"], "sequences")
     codes = sequences[CODES]
 
     def one_block(block: np.ndarray, first_row: int) -> np.ndarray:
         return letters.reverse_complement(np.ascontiguousarray(block), partner)
 
     turned = map_rows(one_block, codes.data, shape=codes.shape[1:], dtype=np.uint8)
-    result = replaced_codes(sequences, turned, drop=(PREDICTION, TARGET, POSITION))
+    result = replaced_codes(sequences, turned, drop=(POSITION,))
     if TRACKS in result:
         result = result.assign({TRACKS: result[TRACKS].isel({POSITION: slice(None, None, -1)})})
-    if "strand" in result.coords:
-        swap = {"+": "-", "-": "+"}
-        names = [swap.get(str(strand), str(strand)) for strand in result["strand"].values]
-        result = result.assign_coords(strand=(SEQUENCE, names))
-    return as_kind(SequenceSet, result)
+    return as_kind(SequenceSet, result.assign_coords(opposite_strand(sequences)))
 
 
 def one_hot(
@@ -208,7 +205,7 @@ def one_hot(
     dtype
         Any boolean, integer or floating numpy dtype.
     as_tensor
-        Give a torch tensor.
+        Give a torch tensor; a lazy set is computed.
 
     Returns
     -------
@@ -219,6 +216,8 @@ def one_hot(
     ------
     InvalidElement
         If it is no sequence set.
+    InvalidInput
+        For any other dtype.
 
     Examples
     --------
@@ -231,17 +230,31 @@ def one_hot(
     """
     SequenceSet.check(sequences, where="argument `sequences` of pp.one_hot")
     size = len(sequences.attrs["alphabet"])
+    kind = _one_hot_dtype(dtype)
+    if not isinstance(as_tensor, bool):
+        raise InvalidInput("as_tensor", f"{as_tensor!r}", "use True or False")
 
     def one_block(codes: np.ndarray, first_row: int) -> np.ndarray:
-        return letters.one_hot(np.ascontiguousarray(codes), size, dtype)
+        return letters.one_hot(np.ascontiguousarray(codes), size, kind)
 
     codes = sequences[CODES]
-    columns = map_rows(one_block, codes.data, shape=(size, codes.shape[1]), dtype=np.dtype(dtype))
+    columns = map_rows(one_block, codes.data, shape=(size, codes.shape[1]), dtype=kind)
     if not as_tensor:
         return columns
     import torch
 
     return torch.from_numpy(np.asarray(columns))
+
+
+def _one_hot_dtype(dtype: Any) -> np.dtype:
+    kind: np.dtype
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if kind.kind not in "biuf":
+        raise InvalidInput("dtype", f"{dtype!r}", "use a boolean, integer or floating numpy dtype")
+    return kind
 
 
 def to_strings(sequences: Dataset[SequenceSet], *, padding: str = "") -> list[str]:
@@ -257,12 +270,14 @@ def to_strings(sequences: Dataset[SequenceSet], *, padding: str = "") -> list[st
     Returns
     -------
     list of str
-        Unknown letters are N in DNA and RNA and X in protein.
+        Unknown letters are N in DNA and RNA and X in protein. A lazy set is computed.
 
     Raises
     ------
     InvalidElement
         If it is no sequence set.
+    InvalidInput
+        If `padding` is longer than one character.
 
     Examples
     --------
@@ -274,8 +289,9 @@ def to_strings(sequences: Dataset[SequenceSet], *, padding: str = "") -> list[st
     ['ACG', 'TN-']
     """
     SequenceSet.check(sequences, where="argument `sequences` of pp.to_strings")
-    if not isinstance(padding, str) or len(padding) > 1 or not padding.isascii():
-        raise InvalidInput("padding", f"{padding!r}", "use one ASCII character or none")
+    printable = isinstance(padding, str) and padding.isascii() and padding.isprintable()
+    if not printable or len(padding) > 1:
+        raise InvalidInput("padding", f"{padding!r}", "use one printable ASCII character or none")
     alphabet = sequences.attrs["alphabet"]
     text = letters.decode(
         np.ascontiguousarray(sequences[CODES].values),

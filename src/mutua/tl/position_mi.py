@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +14,8 @@ import xarray as xr
 from mutua import stats
 from mutua.errors import InvalidInput, MemoryLimit
 from mutua.kernels import position_mi as kernels
+from mutua.kernels.position_divergence import position_divergence
+from mutua.kernels.position_null import PositionNull, position_null
 from mutua.kernels.sequence_blocks import BLOCK
 from mutua.models import Dataset, DistanceMI, KmerPairs, PositionMI, SequenceSet, as_kind, checked
 from mutua.models.alphabets import UNKNOWN, unknown_symbol
@@ -32,6 +37,8 @@ __all__ = ["explain_pair", "mi_by_distance", "position_mi"]
 
 _PAIR = (POSITION_I, POSITION_J)
 _SHUFFLES = 100
+_BITS = ("mi", "mi_corrected", "mi_null")
+_LABELS = {name: spec.description for name, spec in PositionMI.specs().items()}
 
 
 @dataclass(frozen=True)
@@ -164,15 +171,129 @@ def position_mi(
             "would take off many times what there is",
         )
     blocks, size = _blocks(sequences, gap)
-    weights = _weights(sequences, weighted)
-    result = kernels.position_mi(
-        blocks,
-        k=k,
-        alphabet_size=size,
-        pseudocount=pseudocount,
-        weights=weights,
+    counting: dict[str, Any] = {
+        "k": k,
+        "alphabet_size": size,
+        "pseudocount": pseudocount,
+        "weights": _weights(sequences, weighted),
+    }
+    with _saying_sequences():
+        if measure == "mi":
+            values = _mi_values(blocks, counting, correction, normalize, n_permutations, seed)
+        else:
+            values = {"mi": position_divergence(blocks, measure=measure, **counting)}
+    n_tests = int(np.triu(~np.isnan(values["mi"])).sum()) if n_permutations else 0
+    unit = {"units": "bits"} if measure == "mi" else {}
+    result = xr.Dataset(
+        {
+            name: (_PAIR, matrix, {"long_name": _LABELS[name], **(unit if name in _BITS else {})})
+            for name, matrix in values.items()
+        },
+        coords=_coordinates(sequences, k),
+        attrs={
+            "k": k,
+            "alphabet": sequences.attrs["alphabet"],
+            "pseudocount": pseudocount,
+            "n_sequences": blocks.n_sequences,
+            "measure": measure,
+            "correction": correction,
+            "n_permutations": n_permutations,
+            "n_tests": n_tests,
+        },
     )
-    return as_kind(PositionMI, xr.Dataset())
+    return as_kind(PositionMI, result)
+
+
+@contextlib.contextmanager
+def _saying_sequences() -> Iterator[None]:
+    """Let errors of the kernels name the argument that the caller knows."""
+    try:
+        yield
+    except InvalidInput as error:
+        names = {"codes": "sequences", "weights": "sequences['weight']"}
+        if error.argument not in names:
+            raise
+        raise type(error)(names[error.argument], error.found, error.remedy) from error
+
+
+def _mi_values(
+    blocks: _Blocks,
+    counting: dict[str, Any],
+    correction: str,
+    normalize: bool,
+    n_permutations: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Give mutual information and what was asked for with it, each a square."""
+    found = kernels.position_mi(blocks, **counting)
+    values = {"mi": found.mi}
+    corrected = found.mi
+    if normalize:
+        corrected = values["mi_normalized"] = kernels.normalized_mi(found.mi, found.entropy_joint)
+    if correction == "miller_madow":
+        values["mi_corrected"] = found.mi - kernels.miller_madow_bias(found)
+    elif correction == "apc":
+        values["mi_corrected"] = corrected - kernels.average_product(corrected)
+    if n_permutations:
+        apc = correction == "apc"
+        null = position_null(
+            blocks,
+            n_permutations=n_permutations,
+            apc=apc,
+            normalize=normalize and apc,
+            seed=seed,
+            **counting,
+        )
+        values["mi_null"] = null.mean
+        if correction == "shuffle":
+            values["mi_corrected"] = found.mi - null.mean
+        values |= _significance(null)
+    known = found.weight[found.weight > 0]
+    if known.min() < known.max():
+        values["n_pair"] = found.weight.astype(np.float64)
+    return values
+
+
+def _significance(null: PositionNull) -> dict[str, np.ndarray]:
+    """Give the p-values of each pair once above the diagonal, then as symmetric squares."""
+    upper = np.triu_indices(len(null.observed), 1)
+    p = stats.permutation_p(
+        null.observed[upper],
+        null.n_exceeding[upper],
+        null.mean[upper],
+        null.variance[upper],
+        null.n_permutations,
+        lowest=null.lowest[upper],
+    )
+    found = {
+        "p_value": p,
+        "q_value": stats.benjamini_hochberg(p),
+        "p_familywise": stats.familywise_p(null.observed[upper], null.maxima),
+    }
+    squares = {}
+    for name, pairs in found.items():
+        square = np.full(null.observed.shape, np.nan)
+        square[upper] = pairs
+        square.T[upper] = pairs
+        squares[name] = square
+    return squares
+
+
+def _coordinates(sequences: Dataset[SequenceSet], k: int) -> dict[str, Any]:
+    """Give the positions where k-mers start, as the sequences number them."""
+    n = sequences.sizes[POSITION] - k + 1
+    if POSITION in sequences.coords:
+        numbers = sequences[POSITION].values[:n]
+        attrs = {key: sequences[POSITION].attrs.get(key) for key in ("long_name", "units")}
+        attrs = {key: value for key, value in attrs.items() if value is not None}
+        labels = {POSITION_I: attrs, POSITION_J: attrs}
+    else:
+        numbers = np.arange(n, dtype=np.int64)
+        labels = {
+            POSITION_I: {"long_name": "position of the first k-mer"},
+            POSITION_J: {"long_name": "position of the second k-mer"},
+        }
+    return {dim: (dim, numbers, labels[dim]) for dim in _PAIR}
 
 
 def _permutations(
@@ -349,14 +470,15 @@ def explain_pair(
             f"{position_i} and {position_j} with k = {k} in sequences of {blocks.n_positions}",
             f"use positions at least {k} apart whose k-mers fit",
         )
-    counts = kernels.pair_kmer_counts(
-        blocks,
-        min(i, j),
-        max(i, j),
-        k=k,
-        alphabet_size=size,
-        weights=_weights(sequences, weighted),
-    )
+    with _saying_sequences():
+        counts = kernels.pair_kmer_counts(
+            blocks,
+            min(i, j),
+            max(i, j),
+            k=k,
+            alphabet_size=size,
+            weights=_weights(sequences, weighted),
+        )
     observed = counts if i < j else counts.T
     total = observed.sum()
     if total == 0:
@@ -398,5 +520,3 @@ def _index_of(sequences: Dataset[SequenceSet], argument: str, position: int) -> 
             argument, f"{position}", f"positions go from {values[0]} to {values[-1]}"
         )
     return int(found[0])
-
-

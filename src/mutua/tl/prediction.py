@@ -125,7 +125,9 @@ def predict(
     arguments = _arrays(args)
     lazy = any(is_chunked(part) for part in (codes.data, tracks, *arguments))
     if lazy:
-        values, names = _chunk_by_chunk(codes, model, tracks, arguments, batch_size, options, chosen)
+        values, names = _chunk_by_chunk(
+            codes, model, tracks, arguments, batch_size, options, chosen
+        )
     else:
         values, names = apply_model(
             np.ascontiguousarray(codes.values),
@@ -162,29 +164,33 @@ def _chunk_by_chunk(
 ) -> tuple[Any, tuple[str, ...]]:
     """Give lazy predictions; only made-up sequences are scored, to know the targets."""
     n, length = codes.shape
-    lazy = [place for place, part in enumerate(args) if is_chunked(part)]
-    shown = [np.empty((n, 0)) if is_chunked(part) and part.shape[:1] == (n,) else part for part in args]
-    held = check_arguments(shown, n)
+    # A lazy argument is stood for by zeros that take no memory.
+    shown = [
+        np.broadcast_to(np.zeros((), part.dtype), part.shape) if is_chunked(part) else part
+        for part in args
+    ]
+    known = check_arguments(shown, n)
     made_up = np.arange(_PROBE * length).reshape(_PROBE, length) % len(options["alphabet"])
     targets = find_targets(
         made_up.astype(np.uint8),
         model,
         tracks=None if tracks is None else np.zeros((_PROBE, *tracks.shape[1:]), np.float32),
-        args=[_made_up(part) if is_chunked(part) else part[[0] * _PROBE] for part in args],
+        args=[part[[0] * _PROBE] for part in known],
         **options,
         **chosen,
     )
 
+    held = [None if is_chunked(part) else array for part, array in zip(args, known, strict=True)]
+
     def one_block(block: np.ndarray, *others: Any) -> np.ndarray:
-        first_row = others[-1]
-        arguments = [part[first_row : first_row + len(block)] for part in held]
-        for place, part in zip(lazy, others[:-1], strict=False):
-            arguments[place] = part
+        blocks, first_row = iter(others[:-1]), others[-1]
+        rows = slice(first_row, first_row + len(block))
+        arguments = [next(blocks) if array is None else array[rows] for array in held]
         values, _ = apply_model(
             np.ascontiguousarray(block),
             model,
             targets=targets,
-            tracks=None if tracks is None else others[-2],
+            tracks=next(blocks, None),
             args=arguments,
             batch_size=batch_size,
             progress=False,
@@ -193,12 +199,8 @@ def _chunk_by_chunk(
         )
         return values
 
-    arrays = [codes.data, *(args[place] for place in lazy)]
+    arrays = [codes.data, *(part for part in args if is_chunked(part))]
     if tracks is not None:
         arrays.append(tracks)
     shape = (len(targets.names),)
     return map_rows(one_block, *arrays, shape=shape, dtype=np.float32), targets.names
-
-
-def _made_up(argument: Any) -> np.ndarray:
-    return np.zeros((_PROBE, *argument.shape[1:]), argument.dtype)

@@ -1,0 +1,228 @@
+"""Align sequences on a motif."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from mutua.errors import InvalidInput
+from mutua.kernels import letters, patterns
+from mutua.models import Dataset, SequenceSet, as_kind, checked
+from mutua.models.alphabets import PADDING
+from mutua.models.arguments import number, one_of, whole_number
+from mutua.models.dims import CODES, LENGTH, POSITION, SEQUENCE, TRACK, TRACKS
+from mutua.pp._parts import (
+    CHROM,
+    END,
+    MOTIF,
+    MOTIF_START,
+    START,
+    STRAND,
+    complement,
+    end_padding,
+    opposite,
+)
+from mutua.pp.motifs import Motif, letter_masks, letter_probabilities
+
+__all__ = ["align_on"]
+
+_PSEUDOCOUNT = 1e-4
+
+
+@checked
+def align_on(
+    sequences: Dataset[SequenceSet],
+    motif: Motif,
+    *,
+    upstream: int,
+    downstream: int,
+    occurrence: str = "best",
+    threshold: float | None = None,
+    both_strands: bool = False,
+    pad: bool = False,
+) -> Dataset[SequenceSet]:
+    """Cut the sequences anew so that a motif stands at the same position in all of them.
+
+    Parameters
+    ----------
+    sequences
+        (sequence, position); a lazy set is computed.
+    motif
+        A consensus with IUPAC symbols, or a probability matrix (letter, motif_position), scored
+        as log2-odds against equal letter frequencies.
+    upstream, downstream
+        Letters to keep before the motif's first letter and from it on (the motif included).
+    occurrence
+        ``"best"`` (highest score, leftmost of equals) or ``"first"`` (leftmost at or above the
+        threshold).
+    threshold
+        Least log2-odds score of a matrix, in bits; by default half of its best possible score.
+    both_strands
+        Look on both strands and turn the sequence around where the motif is on the other one.
+    pad
+        Keep sequences whose window runs over an end, padded there; otherwise they are left out,
+        as are those without the motif.
+
+    Returns
+    -------
+    SequenceSet
+        Fewer sequences, ``upstream + downstream`` positions, with the coordinate ``position``
+        relative to the first letter of the motif. Predictions and weights, made for the whole
+        sequences, stay with them. ``start``, ``end`` and ``strand`` become those of the window
+        (start and end go if they were not those of the letters); ``tracks`` are cut and turned
+        likewise, 0 where padded; ``length`` is that of the window, if there is padding.
+
+    Raises
+    ------
+    InvalidInput
+        If no sequence has the motif, or the window does not hold it.
+
+    Examples
+    --------
+    >>> import mutua as mt
+    >>> seqs = mt.from_strings(["AAGATAAA", "CCCGATAC", "CCCCCCCC"])
+    >>> aligned = mt.pp.align_on(seqs, "GATA", upstream=1, downstream=5)
+    >>> mt.pp.to_strings(aligned)
+    ['AGATAA', 'CGATAC']
+    >>> aligned["position"].values
+    array([-1,  0,  1,  2,  3,  4])
+    """
+    upstream = whole_number("upstream", upstream, low=0)
+    downstream = whole_number("downstream", downstream, low=1)
+    one_of("occurrence", occurrence, ["best", "first"])
+    for argument, value in (("both_strands", both_strands), ("pad", pad)):
+        if not isinstance(value, bool):
+            raise InvalidInput(argument, f"{value!r}", "use True or False")
+    alphabet = sequences.attrs["alphabet"]
+    weights, least = _scored(motif, alphabet, threshold)
+    partner = complement(alphabet, "both_strands") if both_strands else None
+    width = weights.shape[-1]
+    if width > downstream:
+        raise InvalidInput("downstream", f"{downstream}", f"keep the motif: at least {width}")
+    codes = np.ascontiguousarray(sequences[CODES].values)
+    find = patterns.best_hit if occurrence == "best" else patterns.first_hit
+    hits = find(codes, weights, threshold=least, complement=partner)
+    found = _windows(codes, hits, width, upstream, downstream)
+    has_motif = hits.position >= 0
+    kept = np.flatnonzero(has_motif & (found.fits | pad))
+    if len(kept) == 0:
+        n_found = int(has_motif.sum())
+        room = ", none of them with room for the window" if n_found else ""
+        raise InvalidInput(
+            "motif",
+            f"{n_found} of {len(codes)} sequences have it{room}",
+            "use pad=True or a shorter window" if n_found else "check it, or lower the threshold",
+        )
+    windows = _Windows(*(part[kept] for part in found))
+    columns = windows.anchor[:, None] + np.arange(-upstream, downstream)
+    inside = (columns >= windows.start[:, None]) & (columns < windows.stop[:, None])
+    columns = np.clip(columns, 0, codes.shape[1] - 1)
+    oriented = codes[kept]
+    if partner is not None and windows.turned.any():
+        turned = oriented[windows.turned]
+        oriented[windows.turned] = letters.reverse_complement(turned, partner)
+    cut = np.where(inside, np.take_along_axis(oriented, columns, axis=1), PADDING)
+
+    chosen = sequences.isel({SEQUENCE: kept})
+    along = [str(name) for name, part in chosen.variables.items() if POSITION in part.dims]
+    result: xr.Dataset = chosen.drop_vars([*along, LENGTH, MOTIF_START, MOTIF], errors="ignore")
+    result = result.assign({CODES: ((SEQUENCE, POSITION), cut, sequences[CODES].attrs)})
+    if TRACKS in chosen:
+        result = result.assign({TRACKS: _cut_tracks(chosen[TRACKS], columns, inside, windows)})
+    if LENGTH in chosen or not inside.all():
+        result = result.assign({LENGTH: ((SEQUENCE,), inside.sum(axis=1, dtype=np.int32))})
+    where = {"long_name": "position relative to the motif", "units": "nt"}
+    relative = xr.Variable((POSITION,), np.arange(-upstream, downstream), where)
+    result = _moved_regions(result, windows).assign_coords({POSITION: relative})
+    return as_kind(SequenceSet, result)
+
+
+class _Windows(NamedTuple):
+    """Windows around the motif, in columns of the sequence as it is read then.
+
+    Attributes
+    ----------
+    turned
+        Whether the sequence is turned around.
+    anchor
+        Where the motif begins.
+    first, last
+        Between which columns the sequence has letters.
+    start, stop
+        The letters that are left of it.
+    fits
+        Whether the whole window is letters.
+    """
+
+    turned: np.ndarray
+    anchor: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    fits: np.ndarray
+
+
+def _windows(
+    codes: np.ndarray, hits: patterns.BestHits, width: int, upstream: int, downstream: int
+) -> _Windows:
+    """Give the window of every sequence; without meaning where there is no hit."""
+    length = codes.shape[1]
+    turned = hits.strand == -1
+    anchor = np.where(turned, length - hits.position - width, hits.position)
+    left, right = end_padding(codes)
+    first = np.where(turned, right, left)
+    last = length - np.where(turned, left, right)
+    start = np.maximum(anchor - upstream, first)
+    stop = np.minimum(anchor + downstream, last)
+    fits = (anchor - upstream >= first) & (anchor + downstream <= last)
+    return _Windows(turned, anchor, first, last, start, stop, fits)
+
+
+def _cut_tracks(
+    tracks: xr.DataArray, columns: np.ndarray, inside: np.ndarray, windows: _Windows
+) -> xr.Variable:
+    """Give the tracks of the windows."""
+    values = np.where(windows.turned[:, None, None], tracks.values[:, :, ::-1], tracks.values)
+    cut = np.take_along_axis(values, columns[:, None, :], axis=2)
+    dims = (SEQUENCE, TRACK, POSITION)
+    return xr.Variable(dims, np.where(inside[:, None], cut, np.float32(0)), tracks.attrs)
+
+
+def _moved_regions(sequences: xr.Dataset, windows: _Windows) -> xr.Dataset:
+    """Bring the genomic place of sequences up to date with the window that is left of them."""
+    moved: dict[str, xr.Variable] = {}
+    strand = sequences[STRAND].values if STRAND in sequences.coords else None
+    if windows.turned.any() and (strand is not None or CHROM in sequences.coords):
+        if strand is None:
+            strand = np.full(len(windows.turned), "+", dtype=np.dtypes.StringDType())
+        strand = np.where(windows.turned, opposite(strand), strand)
+        moved[STRAND] = xr.Variable((SEQUENCE,), strand)
+    if START in sequences.coords and END in sequences.coords:
+        start, stop = sequences[START].values, sequences[END].values
+        if (stop - start == windows.last - windows.first).all():
+            before, after = windows.start - windows.first, windows.last - windows.stop
+            minus = np.zeros(len(start), bool) if strand is None else strand == "-"
+            start = start + np.where(minus, after, before)
+            stop = stop - np.where(minus, before, after)
+            moved[START] = xr.Variable((SEQUENCE,), start, sequences[START].attrs)
+            moved[END] = xr.Variable((SEQUENCE,), stop, sequences[END].attrs)
+            return sequences.assign_coords(moved)
+    kept = sequences.drop_vars([START, END], errors="ignore")
+    return kept.assign_coords(moved)
+
+
+def _scored(motif: Motif, alphabet: str, threshold: float | None) -> tuple[np.ndarray, float]:
+    """Give what the search kernels take: letter masks, or log2-odds and their threshold."""
+    if isinstance(motif, str):
+        if threshold is not None:
+            raise InvalidInput("threshold", f"{threshold}", "a consensus either matches or not")
+        return letter_masks(motif, alphabet, "motif"), 0.0
+    matrix = letter_probabilities(motif, alphabet, "motif", "motif")
+    size = len(alphabet)
+    odds = np.log2((matrix + _PSEUDOCOUNT) / (1 + size * _PSEUDOCOUNT) * size)
+    if threshold is None:
+        return odds, float(odds.max(axis=0).sum()) / 2
+    return odds, number("threshold", threshold)

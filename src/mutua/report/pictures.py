@@ -1,0 +1,137 @@
+"""Pictures of elements by the functions of `mutua.pl`, as PNG inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from mutua import pl
+from mutua.errors import StoreError
+from mutua.models.dims import POSITION_I, POSITION_J
+from mutua.pl._axes import SEQUENTIAL, colour_map, heatmap, label_of
+from mutua.report.text import shorten
+
+__all__ = ["Picture", "pictures_of"]
+
+_DPI = 144
+_MOST_KMERS = 12
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of an element, or why there is none."""
+
+    caption: str
+    description: str
+    """What it shows, for those who do not see it."""
+    data: str = ""
+    """A ``data:`` URL; empty where the picture could not be drawn."""
+    width: int = 0
+    """Width on the page in pixels."""
+    height: int = 0
+    problem: str = ""
+    is_copy: bool = False
+    """Whether the page shows the same as an interactive heatmap."""
+
+
+@dataclass(frozen=True)
+class _Plot:
+    caption: str
+    draw: Callable[[xr.Dataset, Axes], Any]
+    size: tuple[float, float]
+    is_copy: bool = False
+
+
+def _draw_contacts(contacts: xr.Dataset, ax: Axes) -> None:
+    distance = np.array(contacts["distance"].values)
+    finite = distance[np.isfinite(distance)]
+    image = heatmap(
+        ax,
+        distance,
+        contacts[POSITION_J].values,
+        contacts[POSITION_I].values,
+        cmap=colour_map(f"{SEQUENTIAL}_r"),
+        norm=Normalize(0, float(finite.max()) if finite.size else 1.0),
+    )
+    ax.set_xlabel(label_of(contacts[POSITION_J]))
+    ax.set_ylabel(label_of(contacts[POSITION_I]))
+    ax.figure.colorbar(image, ax=ax, shrink=0.85).set_label(label_of(contacts["distance"]))
+
+
+_SQUARE, _WIDE = (6.2, 5.2), (6.2, 3.2)
+_PLOTS = {
+    "PositionMI": [
+        _Plot("Dependency between all pairs", lambda e, ax: pl.position_mi(e, ax=ax), _SQUARE, True),
+        _Plot("Dependency of neighbours", lambda e, ax: pl.mi_diagonal(e, ax=ax), _WIDE),
+    ],
+    "DistanceMI": [
+        _Plot("Dependency by distance", lambda e, ax: pl.mi_by_distance(e, ax=ax), _WIDE)
+    ],
+    "KmerPairs": [
+        _Plot(
+            "Pairs of k-mers: red go together, blue avoid each other",
+            lambda e, ax: pl.pair_kmers(e, n=_MOST_KMERS, ax=ax),
+            (7.4, 6.4),
+        )
+    ],
+    "ContactMap": [_Plot("Distances in space", _draw_contacts, _SQUARE, True)],
+}
+
+
+def pictures_of(element: xr.Dataset, kind: str, name: str) -> list[Picture]:
+    """Draw an element in every way there is for its kind.
+
+    Parameters
+    ----------
+    element
+        In memory.
+    kind
+        Name of its kind; there may be no plot for it.
+    name
+        Its name in the analysis.
+
+    Returns
+    -------
+    list of Picture
+        A plot that fails (for instance for a font that lacks a character) says so in its place.
+    """
+    return [_picture(plot, element, kind, name) for plot in _PLOTS.get(kind, [])]
+
+
+def _picture(plot: _Plot, element: xr.Dataset, kind: str, name: str) -> Picture:
+    description = f"{plot.caption}: picture of the {kind} {name}"
+    figure = Figure(figsize=plot.size, layout="constrained")
+    FigureCanvasAgg(figure)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            plot.draw(element, figure.add_subplot())
+            for text in figure.findobj(Text):
+                text.set_parse_math(False)  # names are shown as they are, "$" and all
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=_DPI, metadata={"Software": None})
+    except StoreError:
+        raise
+    except Exception as error:  # one picture less is no reason to have no report
+        problem = shorten(f"{type(error).__name__}: {error}")
+        return Picture(plot.caption, description, problem=problem, is_copy=plot.is_copy)
+    return Picture(
+        caption=plot.caption,
+        description=description,
+        data=f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode('ascii')}",
+        width=round(plot.size[0] * 100),
+        height=round(plot.size[1] * 100),
+        is_copy=plot.is_copy,
+    )

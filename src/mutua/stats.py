@@ -1,0 +1,163 @@
+"""Significance, one policy for the whole library: permutation p-values, tails, families.
+
+A permutation p-value cannot fall below 1 / (n + 1); with many tests nothing could then pass a
+correction for their number. Below 10 / n it is therefore taken from a gamma tail, fitted to the
+mean and variance of each test's own permutations, with the uncertainty of those two allowed for.
+Next to it stands the family-wise p-value from the maximum over all tests in every permutation,
+which assumes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaincc, gammaln, ndtri_exp, stdtr
+
+__all__ = ["benjamini_hochberg", "familywise_p", "permutation_p"]
+
+_EXCEEDING = 10  # with fewer permutations at or above the observed value the tail takes over
+
+
+def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+    """Give the q-value of each p-value: the least false discovery rate at which it passes.
+
+    Parameters
+    ----------
+    p
+        p-values of any shape; NaN is no test. The number of tests is that of the others.
+
+    Returns
+    -------
+    NDArray
+        float64 of the same shape, NaN where `p` is.
+
+    References
+    ----------
+    Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57:289.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.04, np.nan, 0.03])
+    array([0.03, 0.04,  nan, 0.04])
+    """
+    p = np.asarray(p, np.float64)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p.flat[tested], kind="stable")]
+    scaled = p.flat[order] * len(order) / np.arange(1, len(order) + 1)
+    q = np.full(p.size, np.nan)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q.reshape(p.shape)
+
+
+def permutation_p(
+    observed: ArrayLike,
+    n_exceeding: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    n_permutations: int,
+    *,
+    lowest: ArrayLike = 0.0,
+) -> NDArray[np.float64]:
+    r"""Give one-sided p-values of statistics that are large under the alternative.
+
+    With x of n permutations at or above the observed value, p is (1 + x) / (n + 1) where that is
+    at least 10 / n [1]_. Elsewhere it is the tail of a gamma distribution with the mean and
+    variance of the permutations (the null of a mutual information without a pseudocount is
+    asymptotically a scaled chi-squared, hence a gamma distribution; [2]_ fit another family).
+    A tail with moments estimated from n permutations is too thin. The gamma tail is therefore
+    read as a normal quantile z, and p is the tail of the prediction for one more draw from a
+    normal distribution of unknown mean and variance:
+
+    .. math:: p = P\left(t_{(n-1)/c} > z / \sqrt{1 + c/n}\right), \qquad c = 1 + 1 / shape
+
+    The moments of a skewed distribution are less certain; that n permutations are worth n / c was
+    found by simulation. For gamma nulls of shapes from 0.5 to 30 and n from 20 to 1,000, p-values
+    are right within 30 % from 1e-2 to 1e-5.
+
+    Parameters
+    ----------
+    observed
+        Observed statistics; NaN is no test. This and the following of shapes that broadcast.
+    n_exceeding
+        Number of permutations whose statistic is at least the observed one.
+    mean, variance
+        Moments over the permutations, the variance with n - 1 in the denominator.
+    n_permutations
+        Number of permutations n.
+    lowest
+        The least value that the statistic can take.
+
+    Returns
+    -------
+    NDArray
+        float64, above 0; NaN where `observed` is. Where the tail cannot be fitted (one
+        permutation, or all alike) p is (1 + x) / (n + 1).
+
+    References
+    ----------
+    .. [1] Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39.
+    .. [2] Knijnenburg et al. 2009, Bioinformatics 25:i161.
+
+    Examples
+    --------
+    >>> permutation_p([0.02, 0.5], [55, 0], 0.02, 0.0001, 100)
+    array([5.54455446e-01, 1.60...e-09])
+    """
+    values, exceeding, mean, variance, least = np.broadcast_arrays(
+        *(np.asarray(x, np.float64) for x in (observed, n_exceeding, mean, variance, lowest))
+    )
+    p = (1 + exceeding) / (n_permutations + 1)
+    centre, height = mean - least, values - least
+    rare = (p < _EXCEEDING / n_permutations) & (variance > 0) & (centre > 0) & (height > 0)
+    if n_permutations > 1 and rare.any():
+        shape = centre[rare] ** 2 / variance[rare]
+        log_tail = _log_gamma_tail(shape, height[rare] * shape / centre[rare])
+        worth = 1 + 1 / shape
+        z = -ndtri_exp(log_tail) / np.sqrt(1 + worth / n_permutations)
+        tail = stdtr((n_permutations - 1) / worth, -z)
+        p[rare] = np.maximum(tail, np.finfo(np.float64).tiny)
+    return np.where(np.isnan(values), np.nan, p)
+
+
+def familywise_p(observed: ArrayLike, maxima: ArrayLike) -> NDArray[np.float64]:
+    """Give p-values that account for all tests: how often any of them reaches the observed value.
+
+    Parameters
+    ----------
+    observed
+        Observed statistics of any shape; NaN is no test.
+    maxima
+        (n_permutations,) the largest statistic of all tests in every permutation.
+
+    Returns
+    -------
+    NDArray
+        float64 of the shape of `observed`: (1 + number of maxima at or above it) / (n + 1).
+
+    References
+    ----------
+    Westfall and Young 1993, Resampling-based multiple testing.
+
+    Examples
+    --------
+    >>> familywise_p([0.1, 0.35, np.nan], [0.2, 0.3, 0.4])
+    array([1. , 0.5, nan])
+    """
+    observed = np.asarray(observed, np.float64)
+    maxima = np.sort(np.asarray(maxima, np.float64))
+    at_least = len(maxima) - np.searchsorted(maxima, observed, side="left")
+    return np.where(np.isnan(observed), np.nan, (1 + at_least) / (len(maxima) + 1))
+
+
+def _log_gamma_tail(shape: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the logarithm of P(X >= x) for a gamma distribution of scale 1, however small."""
+    tail = gammaincc(shape, x)
+    small = tail < 1e-290
+    a, y = shape[small], x[small]
+    # Legendre's continued fraction, from the inside out; far out in the tail it needs few terms.
+    fraction = y + 2 * 64 + 1 - a
+    for n in range(64, 0, -1):
+        fraction = y + 2 * n - 1 - a - n * (n - a) / fraction
+    result = np.log(np.where(small, 1.0, tail))
+    result[small] = a * np.log(y) - y - gammaln(a) - np.log(fraction)
+    return result
