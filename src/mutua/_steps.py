@@ -26,7 +26,8 @@ def steps_table(steps: list[dict[str, Any]]) -> pd.DataFrame:
         for step in steps
     ]
     table = pd.DataFrame(rows, columns=_COLUMNS)
+    seeds = pd.Series([row["seed"] for row in rows], dtype=object)
     # A seed may also be a list, or larger than any integer type.
-    if all(seed is None or (type(seed) is int and abs(seed) < 2**63) for seed in table["seed"]):
-        table["seed"] = table["seed"].astype("Int64")
+    fits = all(seed is None or (type(seed) is int and abs(seed) < 2**63) for seed in seeds)
+    table["seed"] = seeds.astype("Int64") if fits else seeds
     return table

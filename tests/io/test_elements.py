@@ -475,3 +475,24 @@ def test_anndata_lazily(path):
     assert lazy.obs["group"].to_numpy().tolist() == adata.obs["group"].tolist()
     with pytest.raises(InvalidInput, match="it, adata"):
         mt.Analysis({"it": lazy}).write(path.with_name("other.zarr"))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_an_anndata_on_dask_arrays(path, sparse):
+    import anndata
+    import scipy.sparse as sp
+
+    values = np.arange(70, dtype=np.float32).reshape(10, 7)
+    lazy = da.from_array(values, chunks=(10, 7)).rechunk(((3, 5, 2), (7,) if sparse else (4, 3)))
+    adata = anndata.AnnData(lazy.map_blocks(sp.csr_matrix) if sparse else lazy)
+    found = stored(path, adata)
+    assert isinstance(adata.X, da.Array)
+    np.testing.assert_array_equal(found.X.toarray() if sparse else found.X, values)
+
+
+def test_a_key_of_ours_that_holds_something_else(path):
+    adata = examples.plain_adata()
+    adata.uns[RECORD] = "mine"
+    found = stored(path, adata)
+    assert adata.uns[RECORD] == "mine"
+    assert provenance.read_record(found)["kind"] == "AnnData"

@@ -146,24 +146,3 @@ def test_hits_refuse_motifs(motif):
 def test_hits_refuse_the_complement_of_another_alphabet():
     with pytest.raises(InvalidInput, match="complement"):
         patterns.best_hit(codes_of("ACGT"), np.zeros((5, 2)), complement=COMPLEMENT)
-
-
-def test_embed_matches_reference():
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, 4, (9, 13), dtype=np.uint8)
-    motifs = rng.integers(0, 4, (9, 5), dtype=np.uint8)
-    starts = np.arange(9)
-    before = codes.copy()
-    expected = [
-        reference.embed(*case) for case in zip(codes.tolist(), motifs.tolist(), starts, strict=True)
-    ]
-    assert patterns.embed(codes, motifs, starts).tolist() == expected
-    np.testing.assert_array_equal(codes, before)
-
-
-@pytest.mark.parametrize(
-    "starts", [[0, 0, 9], [0, -1, 0], [0, 0], [0.0, 0.0, 0.0], [[0], [0], [0]]]
-)
-def test_embed_refuses(starts):
-    with pytest.raises(InvalidInput, match="starts"):
-        patterns.embed(np.zeros((3, 12), np.uint8), np.ones((3, 4), np.uint8), starts)

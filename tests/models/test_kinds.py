@@ -181,6 +181,13 @@ class TestSequenceSet:
             "coordinate 'end'",
         ]
 
+    def test_strands(self) -> None:
+        element = sequence_set()
+        element["strand"].values[4] = "x"
+        assert faults(element) == [
+            "coordinate 'strand': 1 value is not in ['+', '-', '.'] (first: 'x' at sequence 4)"
+        ]
+
     def test_targets_have_different_names(self) -> None:
         element = sequence_set().assign_coords(target=["donor", "donor", "neither"])
         assert faults(element) == [

@@ -362,6 +362,13 @@ class TestDescribe:
         assert found["shape"] == list(array.shape)  # type: ignore[attr-defined]
         assert found == describe(array)
 
+    def test_labels_of_arrays_count(self) -> None:
+        values = np.ones((2, 2))
+        frames = [describe(pd.DataFrame(values, columns=list(names))) for names in ("ab", "ba")]
+        arrays = [describe(xr.DataArray(values, dims=list(names))) for names in ("ab", "ba")]
+        assert frames[0] != frames[1]
+        assert arrays[0] != arrays[1]
+
     def test_a_lazy_array_is_not_computed(self) -> None:
         lazy = xr.DataArray(never_computed((4,), np.float64))
         assert describe(lazy) == describe(lazy)

@@ -119,9 +119,10 @@ def pair_distance(
     q = [smoothed(at_j[x], total, pseudocount, n) for x in range(n)]
     if measure in ("jensen_shannon", "inverse_jensen_shannon"):
         middle = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
-        divergence = -math.fsum(map(plogp, middle)) + (
-            math.fsum(map(plogp, p)) + math.fsum(map(plogp, q))
-        ) / 2
+        divergence = (
+            -math.fsum(map(plogp, middle))
+            + (math.fsum(map(plogp, p)) + math.fsum(map(plogp, q))) / 2
+        )
         distance = math.sqrt(max(divergence, 0.0))
         return distance if measure == "jensen_shannon" else 1 - distance
     coefficient = min(math.fsum(math.sqrt(a * b) for a, b in zip(p, q, strict=True)), 1.0)

@@ -98,7 +98,3 @@ def hits(
         if score >= threshold and score > float("-inf")
     ]
     return [(p, -strand, score) for p, strand, score in sorted(found, key=lambda hit: hit[:2])]
-
-
-def embed(row: list[int], motif: list[int], start: int) -> list[int]:
-    return row[:start] + motif + row[start + len(motif) :]

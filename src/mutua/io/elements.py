@@ -195,10 +195,10 @@ def chunk_sizes(part: xr.Variable) -> tuple[int, ...]:
 
 
 def main_chunks(element: xr.Dataset) -> dict[str, int]:
-    """Give the chunks, by dim, of the variable that takes most space."""
-    if not element.variables:
+    """Give the chunks, by dim, of the data variable that takes most space."""
+    if not element.data_vars:
         return {}
-    largest = max(element.variables.values(), key=lambda part: part.nbytes)
+    largest = max(element.data_vars.values(), key=lambda part: part.nbytes).variable
     return dict(zip(map(str, largest.dims), chunk_sizes(largest), strict=True))
 
 

@@ -43,7 +43,7 @@ class Entry:
     stored_bytes: int
     sizes: dict[str, int]
     chunks: dict[str, int]
-    """Chunks, by dim, of the variable that takes most space; none for AnnData."""
+    """Chunks, by dim, of the data variable that takes most space; none for AnnData."""
     written: str
     """UTC time of writing, ISO 8601."""
 

@@ -194,7 +194,7 @@ def _place(target: Any, outputs: list[str]) -> int:
 
 def _parts(output: Any) -> list[tuple[str | None, Any]]:
     """Give the outputs of a tuple or dictionary, with their names if they have any."""
-    if isinstance(output, Mapping):
+    if isinstance(output, Mapping) and output:
         return [(str(name), part) for name, part in output.items()]
     if isinstance(output, tuple | list) and output and _holds_columns(output[0]):
         labels = getattr(output, "_fields", [None] * len(output))
@@ -211,8 +211,6 @@ def _columns(output: Any, n: int, argument: str) -> Columns:
     """Give an output as float32 (sequence, column): parts side by side, further axes flat."""
     parts = _parts(output)
     if len(parts) != 1 or parts[0][1] is not output:
-        if not parts:
-            raise InvalidInput(argument, "gave nothing", "give one number or more a sequence")
         return np.concatenate([_columns(part, n, argument) for _, part in parts], axis=1)
     values = _numbers(output, argument)
     if values.ndim == 0 and n == 1:  # a model that drops the axis of a batch of one
@@ -242,7 +240,8 @@ def _numbers(output: Any, argument: str) -> Columns:
     except (TypeError, ValueError, RuntimeError):
         values = np.empty(0, object)
     if values.dtype.kind not in "biuf":
-        found = f"values of type {values.dtype}" if values.size else f"a {type(output).__name__}"
+        is_array = values.dtype != object
+        found = f"values of type {values.dtype}" if is_array else f"a {type(output).__name__}"
         raise InvalidInput(argument, f"gave {found}", "give numbers: a tensor or an array")
     with np.errstate(over="ignore"):
         numbers = values.astype(np.float32, copy=False)

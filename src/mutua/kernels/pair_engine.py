@@ -48,6 +48,7 @@ __all__ = [
     "load_columns",
     "resident_bytes",
     "resident_statistics",
+    "shuffled_marginals",
     "tiled_statistics",
 ]
 
@@ -88,11 +89,26 @@ def load_columns(task: PositionTask, workers: Workers) -> tuple[Columns, Margina
     counts, seen = count_columns(codes, units, task.n_kmers, workers)
     workers.run(_renumber, [(codes, seen, *part) for part in workers.slices(task.n_positions)])
     columns = Columns(codes, seen[:, :-1].sum(axis=1), ~seen[:, -1], units)
+    return columns, _marginals(task, counts)
+
+
+def shuffled_marginals(
+    task: PositionTask, columns: Columns, marginals: Marginals, workers: Workers
+) -> Marginals:
+    """Give the marginals of shuffled columns: others only where sequences have weights."""
+    if task.fixed_weights is None:
+        return marginals
+    counts, _ = count_columns(columns.codes, columns.weights, task.n_kmers, workers)
+    return _marginals(task, counts)
+
+
+def _marginals(task: PositionTask, counts: NDArray[np.int64]) -> Marginals:
+    """Summarise the counts (n_positions, n_kmers + 1) of each position, less the missing code."""
     marginals = Marginals(
         np.empty(task.n_positions), *(np.empty(task.n_positions, np.int64) for _ in range(2))
     )
     marginal_statistics(np.ascontiguousarray(counts[:, :-1]), smoothing_of(task), marginals)
-    return columns, marginals
+    return marginals
 
 
 def resident_statistics(

@@ -1,4 +1,4 @@
-"""Find IUPAC patterns and weight matrices in codes, and embed motifs.
+"""Find IUPAC patterns and weight matrices in codes.
 
 A *motif* is either a pattern, an array uint64 (motif_position,) of letter masks from
 :func:`pattern_masks`, or a weight matrix, an array float (letter, motif_position) of log-odds.
@@ -27,7 +27,6 @@ __all__ = [
     "Hits",
     "all_hits",
     "best_hit",
-    "embed",
     "first_hit",
     "match_pattern",
     "pattern_masks",
@@ -433,52 +432,3 @@ def _all_rows(
                     strand.append(np.int8(1 - 2 * s))
                     score.append(value)
     return Hits(np.array(sequence), np.array(position), np.array(strand), np.array(score))
-
-
-def embed(codes: Codes, motif_codes: Codes, starts: npt.ArrayLike) -> Codes:
-    """Give a copy of the sequences with a motif instance written into each.
-
-    Parameters
-    ----------
-    codes
-        uint8 (sequence, position).
-    motif_codes
-        uint8 (sequence, motif_position): what to write into each sequence.
-    starts
-        int (sequence,): where to write it.
-
-    Returns
-    -------
-    uint8 array (sequence, position)
-
-    Raises
-    ------
-    InvalidInput
-        If an instance would not lie within its sequence, or the numbers of sequences differ.
-
-    Examples
-    --------
-    >>> embed(np.zeros((2, 4), np.uint8), np.array([[1, 2], [3, 3]], np.uint8), [0, 2])
-    array([[1, 2, 0, 0],
-           [0, 0, 3, 3]], dtype=uint8)
-    """
-    embedded = check_codes(codes).copy()
-    motif_codes = check_codes(motif_codes, "motif_codes")
-    starts = np.asarray(starts)
-    n, length = embedded.shape
-    if starts.shape != (n,) or starts.dtype.kind not in "iu" or motif_codes.shape[0] != n:
-        raise InvalidInput(
-            "starts",
-            f"{starts.dtype} of shape {starts.shape} for {motif_codes.shape[0]} motif instances",
-            f"pass one whole number and one motif instance for each of the {n} sequences",
-        )
-    last_start = length - motif_codes.shape[1]
-    outside = np.flatnonzero((starts < 0) | (starts > last_start))
-    if outside.size:
-        i = int(outside[0])
-        raise InvalidInput(
-            "starts", f"{starts[i]} in sequence {i}", f"use a start from 0 to {last_start}"
-        )
-    positions = starts[:, None] + np.arange(motif_codes.shape[1])
-    np.put_along_axis(embedded, positions.astype(np.intp), motif_codes, axis=1)
-    return embedded

@@ -18,6 +18,7 @@ from mutua.kernels.pair_engine import (
     load_columns,
     resident_bytes,
     resident_statistics,
+    shuffled_marginals,
     tiled_statistics,
 )
 from mutua.kernels.pair_statistics import ENTROPY_JOINT, FIELDS, MI, Marginals
@@ -211,6 +212,7 @@ class _Null:
         shuffled = columns._replace(codes=columns.codes.copy())
         for number, bounds in enumerate(task.blocks):
             self._shuffle(shuffled.codes, columns.sizes, permutation, number, bounds, workers)
+        marginals = shuffled_marginals(task, shuffled, marginals, workers)
         resident_statistics(task, shuffled, marginals, statistics, workers, INDEPENDENT)
 
     def _shuffle(

@@ -121,11 +121,14 @@ def _of_array(value: Any) -> dict[str, Any] | None:
         shape, dtype = list(values.shape), str(values.dtype)
     else:
         return None
+    hasher = hash_values(values)
+    for names in (getattr(value, "dims", ()), getattr(value, "columns", ())):
+        hasher.update(repr([str(name) for name in names]).encode())
     return {
         "array": type(value).__name__,
         "shape": shape,
         "dtype": dtype,
-        "digest": hash_values(values).hexdigest(),
+        "digest": hasher.hexdigest(),
     }
 
 

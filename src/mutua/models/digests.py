@@ -7,8 +7,8 @@ the dask graph of data that nobody has computed yet.
 Hashing 200 MB takes some 20 ms, too long for every call. What was found out about an array is
 therefore remembered for as long as the array lives, together with a fingerprint of its values.
 The fingerprint of a numeric array of up to 256 KiB covers every byte. That of a larger one covers
-2,048 values spread over it, that of strings 256 to 2,048 of them: a change in place of a whole
-column or of one value in a thousand is noticed there, a change of a single value mostly is not.
+2,048 values spread over it, that of strings 128 to 512 of them: a change in place of a whole
+column or of one value in a hundred is noticed there, a change of a single value mostly is not.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = [
     "Digest",
     "array_digest",
     "attributes_digest",
+    "digest_of_parts",
     "element_digest",
     "forget",
     "graph_name",
@@ -50,8 +51,8 @@ STORED_PREFIX = "mutua-stored-"
 _EXACT = 1 << 18
 """Bytes up to which a fingerprint covers everything."""
 _SAMPLE = 2048
-_SAMPLE_STRINGS = 256
-"""Strings of variable width are made into Python objects one by one, which is slow."""
+_SAMPLE_STRINGS = {"O": 512, "T": 128}
+"""Strings are looked at one by one; those of variable width are made into objects for it."""
 _BLOCK = 1 << 24
 
 T = TypeVar("T")
@@ -143,7 +144,7 @@ def _fingerprint(values: np.ndarray) -> Fingerprint:
     """Give shape, type and a hash of all values, or of a sample where there are many."""
     kind = values.dtype.kind
     if values.dtype.hasobject or kind == "T":
-        count = _SAMPLE_STRINGS if kind == "T" else _SAMPLE
+        count = _SAMPLE_STRINGS.get(kind, _SAMPLE)
         picked = values if values.size <= count else values[_positions(values.shape, count)]
         items = picked.ravel().tolist()
         try:
@@ -291,10 +292,11 @@ def attributes_digest(element: xr.Dataset) -> str:
 
     Which variables are coordinates counts as well.
     """
+    coords = set(element.coords)
     everything = [
         {str(key): plain(value) for key, value in element.attrs.items() if key != RECORD},
         {
-            str(name): [name in element.coords, plain(part.attrs)]
+            str(name): [name in coords, plain(part.attrs)]
             for name, part in element.variables.items()
         },
     ]
@@ -311,10 +313,18 @@ def element_digest(element: xr.Dataset, *, fresh: bool = False) -> Digest:
     fresh
         Hash values even where their digest is remembered.
     """
-    parts = variable_digests(element, fresh=fresh)
-    methods = {part["method"] for part in parts.values()}
+    return digest_of_parts(
+        element, variable_digests(element, fresh=fresh), attributes_digest(element)
+    )
+
+
+def digest_of_parts(
+    element: xr.Dataset, variables: Mapping[str, Digest], attributes: str
+) -> Digest:
+    """Give the digest of a whole element from those of its variables and attributes."""
+    methods = {digest["method"] for digest in variables.values()}
     method = next((name for name in ("graph", "stored") if name in methods), "content")
     dims = {str(name): (part.dims, part.shape) for name, part in element.variables.items()}
-    body = [(name, dims[name], part["value"]) for name, part in parts.items()]
-    text = repr((body, attributes_digest(element)))
+    body = [(name, dims[name], digest["value"]) for name, digest in variables.items()]
+    text = repr((body, attributes))
     return {"method": method, "value": xxhash.xxh3_128_hexdigest(text.encode())}

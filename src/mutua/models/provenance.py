@@ -17,7 +17,6 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,6 +30,7 @@ from mutua.models.describe import describe, digest_of
 from mutua.models.digests import (
     Digest,
     attributes_digest,
+    digest_of_parts,
     graph_name,
     variable_digests,
 )
@@ -93,14 +93,9 @@ def write_record(holder: xr.Dataset | anndata.AnnData, record: Record) -> None:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Give the versions that a result depends on; torch only where it is in use."""
-    return {"mutua": importlib.metadata.version("mutua"), "numpy": np.__version__}
-
-
-def _versions_now() -> dict[str, str]:
-    torch = sys.modules.get("torch")
-    known = {} if torch is None else {"torch": str(torch.__version__)}
-    return versions() | known
+    """Give the versions that a result depends on, whatever has been imported so far."""
+    found = {name: importlib.metadata.version(name) for name in ("mutua", "torch")}
+    return {"mutua": found["mutua"], "numpy": np.__version__, "torch": found["torch"]}
 
 
 def _shape(element: xr.Dataset | anndata.AnnData) -> dict[str, Any]:
@@ -181,7 +176,7 @@ def _step(
         "function": function,
         "arguments": dict(arguments),
         "inputs": inputs,
-        "versions": _versions_now(),
+        "versions": versions(),
     }
     if "seed" in arguments:
         body["seed"] = arguments["seed"]
@@ -217,14 +212,17 @@ def stamp(
     element: xr.Dataset | anndata.AnnData, kind: str, version: int, steps: list[Step]
 ) -> None:
     """Write the record of a new element into it, in place."""
-    digest = digest_of(element)
-    made = {**_shape(element), "digests": {digest["method"]: digest["value"]}}
+    made = _shape(element)
     if isinstance(element, xr.Dataset):
-        parts = variable_digests(element).items()
+        parts, attributes = variable_digests(element), attributes_digest(element)
+        digest = digest_of_parts(element, parts, attributes)
         made["parts"] = {
-            "attributes": attributes_digest(element),
-            "variables": {name: {part["method"]: part["value"]} for name, part in parts},
+            "attributes": attributes,
+            "variables": {name: {part["method"]: part["value"]} for name, part in parts.items()},
         }
+    else:
+        digest = anndata_digest(element)
+    made["digests"] = {digest["method"]: digest["value"]}
     write_record(element, {"kind": kind, "version": version, "steps": steps, "element": made})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pydantic
@@ -62,7 +62,9 @@ class SequenceSet(Element):
     end: Coordinate[np.int64] | None = coordinate(
         "base after the last of the region", dims=(SEQUENCE,), ge=0
     )
-    strand: Coordinate[str] | None = coordinate("strand, + or -", dims=(SEQUENCE,))
+    strand: Coordinate[str] | None = coordinate(
+        "strand; . where there is none", dims=(SEQUENCE,), isin=["+", "-", "."]
+    )
     position: Coordinate[np.int64] | None = coordinate(
         "position in coordinates of the user's own", dims=(POSITION,), unique=True
     )
@@ -114,7 +116,7 @@ class SequenceSet(Element):
     @classmethod
     def build(
         cls, codes: Any = None, /, *, alphabet: str | None = None, **parts: Any
-    ) -> Dataset[SequenceSet]:
+    ) -> Dataset[Self]:
         """Make a sequence set from letter codes.
 
         For text use `mutua.from_strings` or a reader, for one-hot arrays `mutua.from_one_hot`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ class Table(Element):
     @classmethod
     def build(
         cls, data: Any = None, /, *, units: Mapping[str, str] | None = None, **parts: Any
-    ) -> Dataset[Table]:
+    ) -> Dataset[Self]:
         """Make a table from a data frame, a mapping, or columns by keyword.
 
         Parameters

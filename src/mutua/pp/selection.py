@@ -78,18 +78,30 @@ def select(
         ranked = np.argsort(-scores[known] if top is not None else scores[known], kind="stable")
         chosen = np.sort(known[ranked[:count]])
     else:
-        low = -np.inf if above is None else number("above", above)
-        high = np.inf if below is None else number("below", below)
-        if low >= high:
-            raise InvalidInput("above", f"{low:g}", f"use less than below={high:g}")
-        chosen = known[(scores[known] > low) & (scores[known] < high)]
-        if len(chosen) == 0:
-            raise InvalidInput(
-                "above, below",
-                f"no score is between {low:g} and {high:g}",
-                f"scores go from {scores[known].min():g} to {scores[known].max():g}",
-            )
+        chosen = known[_between(scores[known], above, below)]
     return as_kind(SequenceSet, sequences.isel({SEQUENCE: chosen}))
+
+
+def _between(scores: np.ndarray, above: Any, below: Any) -> np.ndarray:
+    """Tell which scores lie within the bounds, compared as what they are, float32."""
+    inside = np.ones(len(scores), dtype=bool)
+    if above is not None:
+        inside &= scores > np.float32(number("above", above))
+    if below is not None:
+        inside &= scores < np.float32(number("below", below))
+    if above is not None and below is not None and above >= below:
+        raise InvalidInput("above", f"{above:g}", f"use less than below={below:g}")
+    if not inside.any():
+        bounds = [
+            f"{name} {value:g}" for name, value in (("above", above), ("below", below))
+            if value is not None
+        ]  # fmt: skip
+        raise InvalidInput(
+            "above, below",
+            f"no score is {' and '.join(bounds)}",
+            f"scores go from {scores.min():g} to {scores.max():g}",
+        )
+    return inside
 
 
 def _scores(sequences: Dataset[SequenceSet], target: str | int | None) -> np.ndarray:
@@ -110,7 +122,7 @@ def _scores(sequences: Dataset[SequenceSet], target: str | int | None) -> np.nda
         place = names.index(target)
     else:
         place = whole_number("target", target, low=-len(names), high=len(names) - 1)
-    return np.asarray(table.isel({TARGET: place}).values, dtype=np.float64)
+    return np.asarray(table.isel({TARGET: place}).values, dtype=np.float32)
 
 
 def _count(argument: str, value: Any, n: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from mutua.errors import InvalidInput, MemoryLimit
+from mutua.models import KmerPairs
 from mutua.models.dims import CODES, KMER_I, KMER_J, POSITION, POSITION_I, POSITION_J, WEIGHT
 from mutua.models.provenance import EDITED
 from mutua.report.steps import Step
@@ -175,7 +176,7 @@ def _explain(
     options: Mapping[str, Any],
 ) -> Iterator[tuple[int, int, dict[str, Any]]]:
     positions = mi[POSITION_I].values, mi[POSITION_J].values
-    for i, j in pairs:
+    for number, (i, j) in enumerate(pairs):
         try:
             table = explain(sequences, int(positions[0][i]), int(positions[1][j]), **options)
         except MemoryLimit:
@@ -183,6 +184,8 @@ def _explain(
         except InvalidInput as error:
             yield i, j, {"reason": str(error)}
         else:
+            if number == 0:
+                KmerPairs.check(table, where="the result of `explain`")
             yield i, j, _top_rows(table)
 
 
@@ -213,6 +216,6 @@ def _top_rows(table: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float) -> float:
-    """Keep the six digits that are more than enough to show."""
-    return float(f"{value:.6g}")
+def _rounded(value: float) -> float | None:
+    """Keep the six digits that are more than enough to show; JSON has no NaN."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None

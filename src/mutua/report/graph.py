@@ -7,6 +7,7 @@ places from least squares that keep that order and a gap (isotonic regression).
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -191,7 +192,7 @@ def _neighbours(
     before: dict[str, list[Node]] = defaultdict(list)
     after: dict[str, list[Node]] = defaultdict(list)
     for _, chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in itertools.pairwise(chain):
             before[lower.id].append(upper)
             after[upper.id].append(lower)
     return before, after

@@ -44,10 +44,10 @@ def encode(values: np.ndarray) -> dict[str, Any]:
     'upper'
     """
     values = np.asarray(values, dtype=np.float64)
-    if values.size and (values == values.flat[0]).all():
-        return {"part": "constant", "value": float(values.flat[0])}
     if np.isnan(values).all():
         return {"part": "constant", "value": None}
+    if np.isfinite(values.flat[0]) and (values == values.flat[0]).all():
+        return {"part": "constant", "value": float(values.flat[0])}
     symmetric = values.shape[0] == values.shape[1] and np.array_equal(
         values, values.T, equal_nan=True
     )
@@ -74,13 +74,13 @@ def colour_tables() -> dict[str, str]:
 
 
 def position_mi_heatmap(mi: xr.Dataset, explained: Explained) -> dict[str, Any] | None:
-    """Give a `PositionMI` for the page, or None where it is too large for one."""
+    """Give a `PositionMI` for the page, or None where it is empty or too large for one."""
     measures = [name for name in MEASURES if name in mi]
     names = [measures[0], *(name for name in _VALUES if name in mi), *measures[1:]]
     size = mi.sizes[POSITION_I]
     fits = int(_MOST_VALUES // max(1, size * (size + 1) // 2))
     names = names[:fits]
-    if not names:
+    if not names or not size:
         return None
     return {
         **_axes(mi),
@@ -100,8 +100,8 @@ def position_mi_heatmap(mi: xr.Dataset, explained: Explained) -> dict[str, Any] 
 
 
 def contact_heatmap(contacts: xr.Dataset) -> dict[str, Any] | None:
-    """Give a `ContactMap` for the page, or None where it is too large for one."""
-    if contacts["distance"].size > 2 * _MOST_VALUES:
+    """Give a `ContactMap` for the page, or None where it is empty or too large for one."""
+    if not 0 < contacts["distance"].size <= 2 * _MOST_VALUES:
         return None
     label = label_of(contacts["distance"])
     return {

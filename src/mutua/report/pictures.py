@@ -49,7 +49,7 @@ class Picture:
 @dataclass(frozen=True)
 class _Plot:
     caption: str
-    draw: Callable[[xr.Dataset, Axes], Any]
+    draw: Callable[[Any, Axes], Any]
     size: tuple[float, float]
     is_copy: bool = False
 
@@ -73,7 +73,9 @@ def _draw_contacts(contacts: xr.Dataset, ax: Axes) -> None:
 _SQUARE, _WIDE = (6.2, 5.2), (6.2, 3.2)
 _PLOTS = {
     "PositionMI": [
-        _Plot("Dependency between all pairs", lambda e, ax: pl.position_mi(e, ax=ax), _SQUARE, True),
+        _Plot(
+            "Dependency between all pairs", lambda e, ax: pl.position_mi(e, ax=ax), _SQUARE, True
+        ),
         _Plot("Dependency of neighbours", lambda e, ax: pl.mi_diagonal(e, ax=ax), _WIDE),
     ],
     "DistanceMI": [

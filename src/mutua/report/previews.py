@@ -129,7 +129,8 @@ def preview_table(table: xr.Dataset) -> TablePreview:
         ],
         numeric=[column.dtype.kind in "biufc" for column in columns],
         rows=[
-            [number_text(column[i]) for column in columns] for i in range(min(_ROWS, len(first[ROW])))
+            [number_text(column[i]) for column in columns]
+            for i in range(min(_ROWS, len(first[ROW])))
         ],
         more_rows=table.sizes[ROW] - min(_ROWS, table.sizes[ROW]),
         more_columns=len(names) - len(shown),

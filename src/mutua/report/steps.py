@@ -38,13 +38,22 @@ class Step:
         return "call" if self.inputs else "source"
 
     def argument_texts(self) -> list[tuple[str, str]]:
-        """Give names and values of all arguments as texts."""
-        return [(shorten(name, 60), value_text(value)) for name, value in self.arguments.items()]
+        """Give names and values of the arguments that were set, as texts."""
+        return [
+            (shorten(name, 60), value_text(value))
+            for name, value in self.arguments.items()
+            if value is not None
+        ]
+
+    @property
+    def not_set(self) -> list[str]:
+        """Names of the arguments that were None."""
+        return [shorten(name, 60) for name, value in self.arguments.items() if value is None]
 
     def detail(self) -> str:
         """Give the first arguments that say something, short enough for a node."""
         said = [
-            f"{name}={value}"
+            f"{name}={value_text(value)}"
             for name, value in self.arguments.items()
             if isinstance(value, int | float | str) and not isinstance(value, bool) and value != ""
         ]

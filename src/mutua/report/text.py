@@ -13,6 +13,8 @@ __all__ = ["bytes_text", "number_text", "shorten", "sizes_text", "value_text", "
 
 _MOST = 240
 """Characters of one value that are shown."""
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{12,}\b")
+"""Digests, of which twelve characters tell enough."""
 
 
 def shorten(text: str, most: int = _MOST) -> str:
@@ -52,18 +54,28 @@ def number_text(value: Any) -> str:
         real = float(value)
         if not np.isfinite(real):
             return "" if np.isnan(real) else str(real)
-        return f"{real:,.0f}" if real.is_integer() and abs(real) < 1e9 else f"{real:.4g}"
+        return f"{real:.0f}" if real.is_integer() and abs(real) < 1e9 else f"{real:.4g}"
     if isinstance(value, np.datetime64 | np.timedelta64):
         return "" if np.isnat(value) else str(value)
     return shorten(str(value))
 
 
 def value_text(value: Any) -> str:
-    """Give an attribute or argument as text: what is not a text is shown as JSON."""
-    if isinstance(value, str):
-        return shorten(value)
+    """Give an attribute or argument as text: what is not a text is shown as JSON.
+
+    Examples
+    --------
+    >>> value_text({"model": "splice.Acceptor", "state": "c9ca765292b38175389339d76febbde7"})
+    'model: splice.Acceptor, state: c9ca765292b3…'
+    """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
+    if isinstance(value, str):
+        return shorten(_DIGEST.sub(r"\1…", value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict) and value:
+        return shorten(", ".join(f"{key}: {value_text(item)}" for key, item in value.items()))
     try:
         return shorten(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError):

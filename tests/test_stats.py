@@ -1,0 +1,120 @@
+"""Significance: hand-made values, scipy as peer, and calibration under known nulls."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import special
+from scipy import stats as scipy_stats
+
+from mutua.stats import _log_gamma_tail, benjamini_hochberg, familywise_p, permutation_p
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1)))
+def test_benjamini_hochberg_equals_scipy(p: np.ndarray) -> None:
+    q = benjamini_hochberg(p)
+    np.testing.assert_allclose(q, scipy_stats.false_discovery_control(p), rtol=1e-12)
+    padded = np.append(p, [np.nan] * 3)
+    np.testing.assert_array_equal(benjamini_hochberg(padded), np.append(q, [np.nan] * 3))
+
+
+def test_benjamini_hochberg_keeps_shape_and_inputs() -> None:
+    p = np.array([[0.01, np.nan, 0.5], [0.02, 0.03, np.nan]])
+    before = p.copy()
+    q = benjamini_hochberg(p)
+    np.testing.assert_allclose(q, [[0.04, np.nan, 0.5], [0.04, 0.04, np.nan]])
+    np.testing.assert_array_equal(p, before)
+    assert np.isnan(benjamini_hochberg(np.full((2, 3), np.nan))).all()
+    assert benjamini_hochberg([]).shape == (0,)
+
+
+def test_familywise_counts_maxima() -> None:
+    maxima = np.array([3.0, 1.0, 2.0, 2.0])
+    found = familywise_p([[0.5, 2.0, 3.5], [np.nan, 1.0, 2.5]], maxima)
+    np.testing.assert_allclose(found, [[1.0, 0.8, 0.2], [np.nan, 1.0, 0.4]])
+
+
+def test_permutation_p_is_empirical_where_permutations_reach() -> None:
+    np.testing.assert_allclose(
+        permutation_p([1.0, 2.0], [100, 10], [1.0, 1.0], [0.5, 0.5], 200), [101 / 201, 11 / 201]
+    )
+
+
+def test_permutation_p_without_a_tail_to_fit() -> None:
+    # All permutations alike, one permutation, nothing above the lowest value.
+    assert permutation_p(1.0, 0, 0.5, 0.0, 99) == 0.01
+    assert permutation_p(1.0, 0, 0.5, np.nan, 1) == 0.5
+    assert permutation_p(0.0, 0, 0.5, 0.1, 99) == 0.01
+    assert permutation_p(0.2, 0, 0.0, 0.1, 99) == 0.01
+    assert np.isnan(permutation_p(np.nan, 0, 0.5, 0.1, 99))
+
+
+def test_permutation_p_is_never_zero_and_falls_with_the_statistic() -> None:
+    observed = np.array([0.05, 0.1, 1.0, 10.0, 1e3, 1e6])
+    p = permutation_p(observed, 0, 0.01, 1e-5, 1_000_000)
+    assert (p > 0).all()
+    assert (np.diff(p) <= 0).all()
+    assert p[0] > p[1] > p[2]
+
+
+def test_permutation_p_shifts_with_the_lowest_value() -> None:
+    values = permutation_p([0.3, 0.5], 0, 0.1, 0.003, 500)
+    moved = permutation_p([-0.7, -0.5], 0, -0.9, 0.003, 500, lowest=-1.0)
+    np.testing.assert_allclose(moved, values, rtol=1e-10)
+
+
+def test_many_permutations_give_the_gamma_tail() -> None:
+    shape, scale = 4.0, 0.01
+    observed = np.array([0.2, 0.3])
+    p = permutation_p(observed, 0, shape * scale, shape * scale**2, 10**9)
+    np.testing.assert_allclose(p, scipy_stats.gamma.sf(observed, shape, scale=scale), rtol=1e-4)
+
+
+def test_log_gamma_tail_goes_on_below_the_smallest_number() -> None:
+    shape = np.array([0.5, 3.0, 60.0, 2000.0])
+    x = np.array([650.0, 655.0, 950.0, 4200.0])
+    near = _log_gamma_tail(shape, x)
+    finite = special.gammaincc(shape, x)
+    np.testing.assert_allclose(near[finite > 0], np.log(finite[finite > 0]), rtol=1e-6)
+    # The slope of log Q(a, x) far out is -(1 - (a - 1) / x), to first order.
+    far = x * 10
+    slope = (_log_gamma_tail(shape, far * 1.001) - _log_gamma_tail(shape, far)) / (far * 0.001)
+    np.testing.assert_allclose(slope, -(1 - (shape - 1) / far), rtol=1e-3)
+
+
+def calibration(shape: float, n_permutations: int, n_tests: int, levels: list[float]) -> np.ndarray:
+    """How often p reaches each level under a gamma null, relative to the level."""
+    rng = np.random.default_rng([int(10 * shape), n_permutations])
+    hits = np.zeros(len(levels))
+    size = 5_000_000 // n_permutations
+    for _ in range(-(-n_tests // size)):
+        observed = rng.gamma(shape, size=size)
+        null = rng.gamma(shape, size=(n_permutations, size))
+        p = permutation_p(
+            observed,
+            (null >= observed).sum(axis=0),
+            null.mean(axis=0),
+            null.var(axis=0, ddof=1),
+            n_permutations,
+        )
+        hits += [(p <= level).sum() for level in levels]
+    return hits / (-(-n_tests // size) * size) / levels
+
+
+@pytest.mark.parametrize("shape", [0.5, 4.5, 40])
+@pytest.mark.parametrize("n_permutations", [20, 100])
+def test_tail_is_calibrated(shape: float, n_permutations: int) -> None:
+    rates = calibration(shape, n_permutations, 100_000, [0.5, 0.05, 1e-2, 1e-3])
+    # A little conservative for few permutations and skewed nulls, hardly ever the other way.
+    assert (rates > 0.75).all(), rates
+    assert (rates < [1.05, 1.1, 1.15, 1.35]).all(), rates
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [0.5, 2, 10])
+@pytest.mark.parametrize("n_permutations", [30, 100, 300])
+def test_tail_is_calibrated_far_out(shape: float, n_permutations: int) -> None:
+    rates = calibration(shape, n_permutations, 2_000_000, [1e-3, 1e-4, 1e-5])
+    assert (rates > [0.7, 0.6, 0.3]).all(), rates
+    assert (rates < [1.3, 1.5, 1.9]).all(), rates
