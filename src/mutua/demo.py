@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import mutua as mt
@@ -61,7 +62,7 @@ def _save(figure: Figure, path: Path) -> None:
     print(f"  wrote {path}")
 
 
-def _panels(n: int, width: float = 5.2, height: float = 4.6) -> tuple[Figure, list]:
+def _panels(n: int, width: float = 5.2, height: float = 4.6) -> tuple[Figure, list[Axes]]:
     figure, axes = plt.subplots(
         1, n, figsize=(width * n, height), layout="constrained", squeeze=False
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mutua.errors import InvalidInput
+from mutua.errors import InvalidInput, MissingDependency
 from mutua.io import _records
 from mutua.io._records import read_fasta_records, read_text_records, write_fasta_records
 
@@ -16,12 +16,12 @@ from mutua.io._records import read_fasta_records, read_text_records, write_fasta
 def collect(blocks) -> tuple[list[str], list[str]]:
     names: list[str] = []
     records: list[str] = []
-    for buffer, offsets, block_names in blocks:
-        assert buffer.dtype == np.uint8
-        assert offsets.dtype == np.int64
+    for text, lengths, block_names in blocks:
+        assert isinstance(text, bytes)
+        assert lengths.dtype == np.int64
         names += block_names or []
-        text = buffer.tobytes().decode()
-        records += [text[a:b] for a, b in pairwise(offsets)]
+        bounds = np.cumsum([0, *lengths])
+        records += [text[a:b].decode() for a, b in pairwise(bounds)]
     return names, records
 
 
@@ -66,7 +66,7 @@ def test_blocks_are_bounded(tmp_path, monkeypatch):
     path.write_text("".join(f">{i}\n{'ACGTACG'}\n" for i in range(10)))
     blocks = list(read_fasta_records(path, block_letters=20))
     assert [len(block.names) for block in blocks] == [3, 3, 3, 1]
-    assert [block.buffer.size for block in blocks] == [21, 21, 21, 7]
+    assert [len(block.text) for block in blocks] == [21, 21, 21, 7]
     monkeypatch.setattr(_records, "_BLOCK_RECORDS", 5)
     assert [len(block.names) for block in read_fasta_records(path)] == [5, 5]
 
@@ -117,8 +117,30 @@ def test_damaged_gzip(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        list(read_fasta_records(tmp_path / "nowhere.fa"))
+    for place, message in (
+        (tmp_path / "nowhere.fa", r"`path`: .*nowhere\.fa does not exist. Check the path"),
+        ("memory://nowhere/at/all.fa", "does not exist"),
+        (tmp_path, "is no file"),
+        (tmp_path / "file" / "below.fa", "is no file"),
+        ("nothing://x/y.fa", r"`path`: nothing://x/y\.fa: .*[Pp]rotocol"),
+        (5, "`path`: a int. Use the path or URL"),
+        (None, "`path`: a NoneType"),
+        (b"a.fa", "`path`: a bytes"),
+        ("", "`path`: empty"),
+    ):
+        (tmp_path / "file").touch()
+        for read in (read_fasta_records, read_text_records):
+            with pytest.raises(InvalidInput, match=message):
+                list(read(place))
+
+
+def test_a_protocol_whose_package_is_missing(monkeypatch):
+    def missing(*_, **__):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec, "open", missing)
+    with pytest.raises(MissingDependency, match=r"`path`: s3://x/y\.fa .*Install s3fs"):
+        list(read_fasta_records("s3://x/y.fa"))
 
 
 @pytest.mark.parametrize("content", [b"ACGTn\nTT\n", b"ACGTn\r\n TT\t\r\n\r\n \r\n", b"ACGTn\nTT"])
@@ -212,6 +234,10 @@ def test_writing_follows_links_and_urls(tmp_path):
         ({"names": [" a"], "rows": [b"A"]}, "names"),
         ({"names": ["a"], "rows": [b""]}, "'a' is empty"),
         ({"names": ["a"], "rows": [b"A"], "width": 0}, "width"),
+        ({"names": ["a"], "rows": [b"A"], "width": 2.5}, "width"),
+        ({"names": ["a"], "rows": [b"A"], "path": 3}, "`path`: a int"),
+        ({"names": ["a"], "rows": [b"A"], "path": "/no/such/place/a.fa"}, "there is no folder"),
+        ({"names": ["a"], "rows": [b"A"], "path": "/"}, "is no file"),
         ({"names": ["a"], "rows": [b"A"], "path": "memory://a.fa.bgz"}, "bgzip"),
     ],
 )

@@ -11,6 +11,7 @@ import dask
 import dask.array as da
 import fsspec
 import pytest
+import xarray as xr
 import zarr
 
 import mutua as mt
@@ -283,3 +284,20 @@ def test_the_store_itself_is_a_plain_zarr_hierarchy(path):
     assert {name for name, _ in root.members()} == {"t.1", "s.1"}
     assert root["s.1/codes"].shape == (6, 5)
     assert Store.at(path).exists()
+
+
+def test_other_programs_may_add_groups_beside(path):
+    """xarray then consolidates metadata at the root, which must not hide or change anything."""
+    mine = xr.Dataset({"a": ("x", [1, 2])})
+    mine.to_zarr(path, group="mine", mode="a", zarr_format=3)
+    mine.to_zarr(path, group="mine.1", mode="w", zarr_format=3, consolidated=True)
+    zarr.consolidate_metadata(path)
+    study = mt.open(path)
+    study.validate(deep=True)
+    assert_same(study["t"].load(), examples.table())
+    study["u"] = examples.table(2)
+    study = mt.open(path)
+    assert list(study) == ["t", "s", "u"]
+    study.validate(deep=True)
+    assert study.vacuum() == ["mine.1"]  # named as an element, and no element
+    assert xr.open_zarr(path / "mine", consolidated=False)["a"].values.tolist() == [1, 2]

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare, kstest
+from scipy.stats import chisquare, kstest, skew
 
 from mutua import stats
 from mutua.errors import InvalidInput
@@ -104,6 +104,7 @@ def test_equals_permutations_one_by_one(missing: float, normalize: bool, apc: bo
     np.testing.assert_allclose(found.observed, observed, rtol=0, atol=1e-13)
     np.testing.assert_allclose(found.mean, np.mean(each, axis=0), rtol=0, atol=1e-13)
     np.testing.assert_allclose(found.variance, np.var(each, axis=0, ddof=1), rtol=1e-9)
+    np.testing.assert_allclose(found.skewness, skew(each, axis=0, bias=False), rtol=1e-6)
     np.testing.assert_allclose(found.lowest, -np.mean(products, axis=0), rtol=0, atol=1e-13)
     np.testing.assert_allclose(found.maxima, np.nanmax(each, axis=(1, 2)), rtol=0, atol=1e-13)
     with np.errstate(invalid="ignore"):
@@ -145,6 +146,7 @@ def test_pairs_never_known_together_are_no_tests() -> None:
 def test_a_single_permutation_has_no_variance() -> None:
     null = position_null(ArrayBlocks(draw(50, 4, 3)), k=1, alphabet_size=3, n_permutations=1)
     assert np.isnan(null.variance).all()
+    assert np.isnan(null.skewness).all()
     assert np.isfinite(null.mean[0, 1])
 
 
@@ -165,6 +167,7 @@ def p_values(null: PositionNull) -> np.ndarray:
         null.mean[pairs],
         null.variance[pairs],
         null.n_permutations,
+        skewness=null.skewness[pairs],
         lowest=null.lowest[pairs],
     )
 

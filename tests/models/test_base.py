@@ -145,7 +145,7 @@ class TestValues:
         width = np.ones((3, 2), np.float32)
         width[1, 1] = width[2, 0] = np.nan
         assert faults(leaves(width=(("leaf", "point"), width))) == [
-            "variable 'width': has 2 NaN of 6 (first at leaf 1, point 1) -> fill them"
+            "variable 'width': 2 values are NaN (first: nan at leaf 1, point 1) -> fill or drop them"
         ]
 
     def test_nan_where_there_may_be_some_passes_its_checks(self) -> None:
@@ -291,16 +291,16 @@ class TestCoordinates:
         bad = good.assign_coords(colour=("leaf", np.array([1, 2, 3], dtype=object)))
         assert faults(good) == []
         assert len(faults(bad)) == 1
-        assert "3 values that are no strings (first: 1 at leaf 0)" in faults(bad)[0]
+        assert "3 values are not text (first: 1 at leaf 0)" in faults(bad)[0]
 
     def test_missing_names_are_no_strings(self) -> None:
         for missing in (None, np.nan, pd.NA):
             names = np.array(["a", missing, "c"], dtype=object)
             element = leaves().assign_coords(colour=("leaf", names))
-            assert "1 values that are no strings" in faults(element)[0]
+            assert "1 value is not text" in faults(element)[0]
         names = np.array(["green", None, "red"], dtype=np.dtypes.StringDType(na_object=None))
         element = leaves().assign_coords(colour=("leaf", names))
-        assert "1 values that are no strings" in faults(element)[0]
+        assert "1 value is not text" in faults(element)[0]
 
     def test_a_large_dim_has_no_index_and_the_remedy_works(self) -> None:
         element = sequence_set().drop_vars("sequence_id").assign_coords(sequence=list("abcdefg"))
@@ -386,7 +386,7 @@ class TestOddElements:
         )
         element = element.assign({"a/b": 1, 5: 2})
         found = "\n".join(faults(element))
-        assert "variable 'note': has 2 values that are no strings (first: {} at leaf 0)" in found
+        assert "variable 'note': 2 values are not text (first: {} at leaf 0)" in found
         assert "variable 'record': has dtype [('a', '<i4'), ('b', '<f8')], which cannot" in found
         assert "variable 'category': has dtype category, which cannot be stored" in found
         assert "variable 'precise': has dtype float128, which cannot be stored" in found
@@ -521,6 +521,28 @@ class TestKinds:
         assert Leaf(element) is element
         with pytest.raises(InvalidElement):
             Leaf.validate(leaves().drop_vars("leaf"))
+
+
+def test_checks_of_pandera_without_a_sign_of_their_own() -> None:
+    class Word(Element):
+        """A word that begins with a."""
+
+        word: str = variable("word", dims=("leaf",), str_startswith="a")
+
+    element = xr.Dataset({"word": ("leaf", ["ab", "ba"])}, coords={"note": "of one", "n": 3})
+    assert faults(element, Word) == [
+        "variable 'word': 1 value is not str_startswith('a') (first: 'ba' at leaf 1)"
+    ]
+    odd = element.assign_coords(note=np.array(None, dtype=object))
+    assert "coordinate 'note': 1 value is not text (None)" in str(faults(odd, Word))
+
+
+def test_many_structures_do_not_pile_up() -> None:
+    from mutua.models import faults as module
+
+    for i in range(600):
+        faults(leaves().rename_dims(point=f"point{i}"))
+    assert len(module._structures) <= 513
 
 
 def test_checking_from_many_threads() -> None:

@@ -1,5 +1,7 @@
 """`<Kind>.build`: from anything array-like to a valid element, refusing what would change."""
 
+from pathlib import Path
+
 import anndata
 import dask.array as da
 import numpy as np
@@ -151,6 +153,19 @@ class TestLazyArrays:
         bad = SequenceSet.build(da.from_array(CODES + 256, chunks=(2, 5)), alphabet="DNA")
         with pytest.raises(InvalidInput, match="int64 values that uint8 cannot hold"):
             bad.compute()
+
+    def test_what_xarray_opened_without_dask_is_cast_lazily(self, tmp_path: Path) -> None:
+        data = xr.Dataset({"codes": (("sequence", "position"), CODES)})
+        data = data.assign_coords(sequence_id=("sequence", list("abc")))
+        data.to_zarr(tmp_path / "codes.zarr", consolidated=False, zarr_format=2)
+        opened = xr.open_zarr(
+            tmp_path / "codes.zarr", chunks=None, consolidated=False, zarr_format=2
+        )
+        element = SequenceSet.build(opened, alphabet="DNA")
+        assert element["codes"].chunks
+        assert element["codes"].dtype == np.uint8
+        assert not element["sequence_id"].variable._in_memory
+        assert np.array_equal(element["codes"].compute(), CODES)
 
 
 class TestDatasets:
@@ -344,6 +359,7 @@ class TestTable:
             ({"a": [1, 2], "b": [1]}, "do not fit together"),
             ({"a": [["x"], ["y"]]}, r"`a`: an array of shape \(2, 1\). Use one value a row"),
             ({"a": 1}, r"`a`: an array of shape \(\)"),
+            ({"a": [[1], [1, 2]]}, r"`a`: .*inhomogeneous.*Use one value a row"),
             ({"a": ["x", 1]}, "`a`: 1 among texts. Use one type"),
             ({"a": ["x", None]}, "`a`: None among texts. Fill missing texts"),
             ({"a": pd.Series(["x", np.nan])}, "`a`: nan among texts. Fill missing texts"),

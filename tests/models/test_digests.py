@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mutua.models import digests
+from mutua.models import SequenceSet, digests
 from mutua.models.digests import (
     array_digest,
     attributes_digest,
@@ -316,6 +316,17 @@ def test_memory_does_not_keep_what_it_does_not_need() -> None:
         value(sequence_set(n=500, length=40))
     gc.collect()
     assert len(digests._memory) == before
+
+
+def test_a_memory_mapped_file_is_read_once(tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "codes", dtype=np.uint8, mode="w+", shape=LARGE)
+    element = xr.Dataset({"codes": (("sequence", "position"), mapped)}, attrs={"alphabet": "ACGT"})
+    gc.collect()
+    before = len(digests._memory)
+    for _ in range(3):
+        element_digest(element.copy(deep=False))
+        SequenceSet.check(element.copy(deep=False))
+    assert len(digests._memory) == before + 1
 
 
 def test_many_threads() -> None:

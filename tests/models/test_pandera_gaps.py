@@ -5,6 +5,7 @@ which code of ours can go, and a test that ours is right.
 """
 
 from collections.abc import Callable
+from threading import Thread
 
 import dask.array as da
 import numpy as np
@@ -12,12 +13,14 @@ import pandera
 import pandera.xarray as pa
 import pytest
 import xarray as xr
+from pandera.api.xarray.model import MODEL_CACHE
 from pandera.typing.xarray import Coordinate
 from pandera.typing.xarray import Dataset as PanderaDataset
 
 from mutua.errors import InvalidElement
 from mutua.models.base import Dataset, Element, coordinate, variable
 from mutua.models.checked import checked
+from mutua.models.faults import _schema
 from tests.models.examples import never_computed
 
 STRINGS = {
@@ -197,9 +200,7 @@ class TestStringsOfFixedWidthOnly:
     def test_ours_refuses_other_objects(self) -> None:
         word = np.array(["a", 2, None], dtype=object)
         element = xr.Dataset({"word": ("tree", word)}, coords={"name": ("tree", STRINGS["object"])})
-        with pytest.raises(
-            InvalidElement, match=r"2 values that are no strings \(first: 2 at tree 1"
-        ):
+        with pytest.raises(InvalidElement, match=r"2 values are not text \(first: 2 at tree 1"):
             Name.check(element)
 
 
@@ -303,8 +304,27 @@ class TestNullCheckComputes:
         with pytest.raises(InvalidElement) as error:
             Weight.check(lazy)
         assert [str(fault) for fault in error.value.faults] == [
-            "variable 'weight': has 2 NaN of 3 (first at tree 1) -> fill them"
+            "variable 'weight': 2 values are NaN (first: nan at tree 1) -> fill or drop them"
         ]
+
+
+class TestASchemaForEveryThread:
+    def schemas(self, schema_of: Callable[[], object]) -> set[int]:
+        found = [schema_of()]
+        threads = [Thread(target=lambda: found.append(schema_of())) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        return {id(schema) for schema in found}
+
+    def test_in_pandera(self) -> None:
+        MODEL_CACHE.clear()
+        assert len(self.schemas(Plain.to_schema)) > 1, closed(
+            "keeps one schema for all threads", "`_schema` and `_pandera_turn` in models/faults.py"
+        )
+
+    def test_ours(self) -> None:
+        assert len(self.schemas(lambda: _schema(Tree))) == 1
 
 
 class TestCheckTypes:

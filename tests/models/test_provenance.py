@@ -282,6 +282,15 @@ class Bilinear(torch.nn.Module):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.full((2, 3), value, dtype=dtype))
         self.register_buffer("step", torch.tensor(4))
+        self.note = "first"
+
+    def get_extra_state(self) -> str:
+        """Give what is no tensor."""
+        return self.note
+
+    def set_extra_state(self, state: str) -> None:
+        """Take it back."""
+        self.note = state
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Give the input back."""
@@ -391,6 +400,9 @@ class TestDescribe:
         changed = Bilinear(0.5)
         changed.step += 1
         assert describe(changed) != found
+        noted = Bilinear(0.5)
+        noted.note = "second"
+        assert describe(noted) != found
 
     @pytest.mark.parametrize(
         "thing",

@@ -116,7 +116,7 @@ def test_insignificant_pairs_are_faded() -> None:
 
 
 def test_significance_that_is_not_there() -> None:
-    with pytest.raises(InvalidInput, match="has no q_value.*n_permutations"):
+    with pytest.raises(InvalidInput, match=r"has no q_value.*n_permutations"):
         mt.pl.position_mi(build(), significant=0.05)
     with pytest.raises(InvalidInput, match="p_value"):
         mt.pl.position_mi(build(), significant=0.05, p_value="p")

@@ -74,12 +74,10 @@ class Browser:
 
     def move(self, selector: str, x: float, y: float, *, click: bool = False) -> None:
         """Point at a place, counted from the upper left corner of an element."""
-        self.run(
-            "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})",
-            selector,
-        )
         corner = self.run(
-            "const r = document.querySelector(arguments[0]).getBoundingClientRect(); return [r.x, r.y]",
+            "const found = document.querySelector(arguments[0]);"
+            "found.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "const area = found.getBoundingClientRect(); return [area.x, area.y];",
             selector,
         )
         place = {"x": round(corner[0] + x), "y": round(corner[1] + y), "origin": "viewport"}

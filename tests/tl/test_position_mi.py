@@ -148,7 +148,7 @@ def test_miller_madow_removes_most_of_the_bias_and_needs_no_pseudocount() -> Non
     seqs = mt.pp.random_sequences(3000, length=12, seed=0)
     mi = mt.tl.position_mi(seqs, k=2, pseudocount=0, correction="miller_madow")
     assert abs(np.nanmean(numbers(mi, "mi_corrected"))) < np.nanmean(numbers(mi)) / 20
-    with pytest.raises(InvalidInput, match="'miller_madow' with pseudocount=5.*pseudocount=0"):
+    with pytest.raises(InvalidInput, match=r"'miller_madow' with pseudocount=5.*pseudocount=0"):
         mt.tl.position_mi(seqs, correction="miller_madow")
 
 
@@ -247,14 +247,14 @@ def test_bad_arguments(
 
 
 def test_other_objects_are_refused(planted: xr.Dataset) -> None:
-    with pytest.raises(InvalidElement, match="argument `sequences` of tl.position_mi"):
+    with pytest.raises(InvalidElement, match=r"argument `sequences` of tl\.position_mi"):
         mt.tl.position_mi(planted["codes"])
     with pytest.raises(InvalidElement, match="variable 'codes': is missing"):
         mt.tl.position_mi(mt.Table.build(a=[1]))
 
 
 def test_no_sequences(planted: xr.Dataset) -> None:
-    with pytest.raises(InvalidInput, match="no sequences|there are none"):
+    with pytest.raises(InvalidInput, match=r"no sequences|there are none"):
         mt.tl.position_mi(planted.isel(sequence=slice(0)))
 
 

@@ -1,0 +1,1 @@
+"""Read and write: sequences, regions, structures, and the elements of a store."""

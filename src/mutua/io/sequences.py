@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mutua.errors import InvalidInput
+from mutua.errors import InvalidInput, MemoryLimit
 from mutua.io._records import (
     RecordBlock,
     letters_fault,
@@ -31,6 +31,9 @@ Path = str | os.PathLike[str]
 Pad = Literal["left", "right", "center"]
 _WRITE_ROWS = 1 << 14
 _SAMPLE = 1 << 20
+_FOREIGN = 0.2  # of the letters of proteins 35 % are no symbol of nucleic acids
+_FOREIGN_TO_CUSTOM = 0.5
+_MOST_PADDED = 1 << 32
 _UNKNOWNS = "NX-.*?~"
 _NUCLEOTIDE_UNKNOWNS = "RYSWKMBDHV"
 
@@ -221,9 +224,9 @@ def _listed(argument: str, items: Any) -> list[Any]:
 def _names(names: Any, n: int) -> list[str]:
     """Give the names of `n` sequences, or refuse them."""
     listed = _listed("sequence_id", names)
-    odd = next((name for name in listed if not isinstance(name, str)), None)
-    if odd is not None:
-        raise InvalidInput("sequence_id", f"{odd!r} is not a string", "use e.g. map(str, ...)")
+    odd = [name for name in listed if not isinstance(name, str)]
+    if odd:
+        raise InvalidInput("sequence_id", f"{odd[0]!r} is not a string", "use e.g. map(str, ...)")
     if len(listed) != n:
         raise InvalidInput("sequence_id", f"{len(listed)} names for {n} sequences", "give one each")
     return listed
@@ -337,6 +340,14 @@ class _Growing:
         self, lengths: npt.NDArray[np.int64], width: int, pad: Pad | None
     ) -> npt.NDArray[np.uint8]:
         """Give what was appended as rows, padded where records are shorter than `width`."""
+        needed = len(lengths) * width
+        if needed > max(_MOST_PADDED, 8 * self.size):
+            raise MemoryLimit(
+                "pad",
+                f"{len(lengths):,} sequences padded to {width:,} letters take "
+                f"{needed / 2**30:.0f} GiB, their letters {self.size / 2**30:.2g} GiB",
+                "leave out or cut the longest ones",
+            )
         self._resize(len(lengths) * width)
         if pad is not None:
             return letters.spread_rows(self.values, lengths, width=width, pad=pad)
@@ -375,7 +386,7 @@ def _collect(
     all_lengths = np.concatenate(lengths)
     rows = codes.rows(all_lengths.astype(np.int64), max(seen.counts), pad)
     if not _has_letter(rows):
-        raise _foreign(chosen, "no letter of the sequences is")
+        raise _foreign(chosen, "no letter of the sequences is one of it")
     parts: dict[str, Any] = {CODES: rows, "alphabet": chosen}
     if names:
         parts[SEQUENCE_ID] = np.concatenate(names)
@@ -386,27 +397,24 @@ def _collect(
 
 
 def _refuse_foreign(text: bytes, alphabet: str, table: npt.NDArray[np.uint8]) -> None:
-    """Refuse text most of whose letters are not of the alphabet, nor symbols for unknown."""
+    """Refuse text many of whose letters are not of the alphabet, nor symbols for unknown."""
     sample = np.frombuffer(text[:_SAMPLE], np.uint8)
     counts = np.bincount(sample, minlength=256)
     foreign = table == UNKNOWN
     unknowns = _UNKNOWNS + (_NUCLEOTIDE_UNKNOWNS if letters.is_nucleotide(alphabet) else "")
     foreign[list((unknowns + unknowns.lower()).encode())] = False
     share = counts[foreign].sum() / sample.size
-    if share > 0.5:
+    if share > (_FOREIGN_TO_CUSTOM if alphabet_name(alphabet) == alphabet else _FOREIGN):
         usual = np.argsort(-counts * foreign, kind="stable")[: min(3, np.count_nonzero(counts))]
         shown = ", ".join(repr(chr(byte)) for byte in usual if counts[byte] and foreign[byte])
-        raise _foreign(alphabet, f"{share:.0%} of the letters are not (mostly {shown})", first=True)
+        raise _foreign(alphabet, f"{share:.0%} of the letters are none of it, mostly {shown}")
 
 
-def _foreign(alphabet: str, found: str, *, first: bool = False) -> InvalidInput:
+def _foreign(alphabet: str, found: str) -> InvalidInput:
     name = alphabet_name(alphabet)
     named = f"{name!r} ({alphabet})" if name != alphabet else repr(alphabet)
-    return InvalidInput(
-        "alphabet",
-        f"{named}, and {found}" if first else f"{found} of {named}",
-        "use the alphabet of the sequences: 'DNA', 'RNA', 'protein' or their letters",
-    )
+    remedy = "use the alphabet of the sequences: 'DNA', 'RNA', 'protein' or their letters"
+    return InvalidInput("alphabet", f"{named}: {found}", remedy)
 
 
 def _has_letter(codes: npt.NDArray[np.uint8]) -> bool:

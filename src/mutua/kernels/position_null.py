@@ -49,6 +49,9 @@ class PositionNull:
         float64, mean over the permutations.
     variance
         float64, variance over the permutations (n - 1 in the denominator); NaN for a single one.
+    skewness
+        float64, skewness over the permutations (bias-corrected); NaN for fewer than three and
+        where all are alike.
     n_exceeding
         int64, permutations whose statistic is at least the observed one.
     lowest
@@ -61,6 +64,7 @@ class PositionNull:
     observed: NDArray[np.float64]
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
+    skewness: NDArray[np.float64]
     n_exceeding: NDArray[np.int64]
     lowest: NDArray[np.float64]
     maxima: NDArray[np.float64]
@@ -161,7 +165,7 @@ class _Null:
         values = np.empty((batch, n_fields, task.n_pairs))
         observed = self._statistic(fields[np.newaxis])[0][0]
         subtracted = np.zeros(task.n_pairs)
-        moments = np.zeros((3, task.n_pairs))
+        moments = np.zeros((4, task.n_pairs))
         maxima = np.full(n_permutations, -np.inf)
         for start in range(0, n_permutations, batch):
             part = values[: n_permutations - start]
@@ -177,17 +181,36 @@ class _Null:
             _add_moments(statistic, observed, start, moments, maxima)
             for row in product:
                 subtracted += row
-        mean, squares, exceeding = moments
+        return self._summary(observed, moments, subtracted / n_permutations, maxima)
+
+    def _summary(
+        self,
+        observed: NDArray[np.float64],
+        moments: NDArray[np.float64],
+        subtracted: NDArray[np.float64],
+        maxima: NDArray[np.float64],
+    ) -> PositionNull:
+        mean, squares, cubes, exceeding = moments
+        n = len(maxima)
         known = ~np.isnan(observed)
-        variance = squares / (n_permutations - 1) if n_permutations > 1 else squares * np.nan
-        n, k = task.n_positions, task.k
+        variance = squares / (n - 1) if n > 1 else np.full_like(squares, np.nan)
+        skewness = np.full_like(cubes, np.nan)
+        if n > 2:
+            varied = known & (squares > 0)
+            biased = np.sqrt(n) * cubes[varied] / squares[varied] ** 1.5
+            skewness[varied] = biased * np.sqrt(n * (n - 1)) / (n - 2)
+
+        def laid_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return square(np.where(known, values, np.nan), self.task.n_positions, self.task.k)
+
         return PositionNull(
-            square(observed, n, k),
-            square(np.where(known, mean, np.nan), n, k),
-            square(np.where(known, variance, np.nan), n, k),
-            square(exceeding, n, k, fill=0).astype(np.int64),
-            square(0 - subtracted / n_permutations, n, k),
-            maxima,
+            observed=laid_out(observed),
+            mean=laid_out(mean),
+            variance=laid_out(variance),
+            skewness=laid_out(skewness),
+            n_exceeding=np.nan_to_num(laid_out(exceeding)).astype(np.int64),
+            lowest=laid_out(0 - subtracted),
+            maxima=maxima,
         )
 
     def _permute(
@@ -266,7 +289,8 @@ def _add_moments(
     Parameters
     ----------
     moments
-        (3, n_pairs): mean, sum of squared deviations (Welford 1962), number at least `observed`.
+        (4, n_pairs): mean, sums of squared and of cubed deviations, updated without cancellation
+        (Welford 1962; Pébay 2008), and the number of values of at least `observed`.
     maxima
         (n_permutations,), filled from `before` on.
     """
@@ -275,8 +299,12 @@ def _add_moments(
             value = values[p, pair]
             if np.isnan(value):
                 continue
+            n = before + p + 1
             deviation = value - moments[0, pair]
-            moments[0, pair] += deviation / (before + p + 1)
-            moments[1, pair] += deviation * (value - moments[0, pair])
-            moments[2, pair] += value >= observed[pair]
+            share = deviation / n
+            squares = deviation * share * (n - 1)
+            moments[2, pair] += squares * share * (n - 2) - 3 * share * moments[1, pair]
+            moments[1, pair] += squares
+            moments[0, pair] += share
+            moments[3, pair] += value >= observed[pair]
             maxima[before + p] = max(maxima[before + p], value)

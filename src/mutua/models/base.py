@@ -12,6 +12,7 @@ is done here and in `mutua.models.faults`, each gap pinned by a test in
 - a subclass replaces the fields it inherits by empty ones;
 - an optional variable that stands among the coordinates is not looked at;
 - the null check computes lazy data, and one chunked variable turns off all checks of values;
+- a schema is built anew, and kept, for every thread;
 - `check_types` stops at the first fault and does not check unions.
 """
 

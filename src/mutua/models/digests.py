@@ -39,6 +39,7 @@ __all__ = [
     "is_lazy",
     "plain",
     "remembered",
+    "values_of",
     "variable_digests",
 ]
 
@@ -75,6 +76,16 @@ def is_lazy(variable: xr.Variable | xr.DataArray) -> bool:
     """Tell whether reading the values would need a computation or a file."""
     inner = variable.variable if isinstance(variable, xr.DataArray) else variable
     return not inner._in_memory
+
+
+def values_of(variable: xr.Variable) -> np.ndarray:
+    """Give the values of a variable as the array that holds them, and not as a view of it.
+
+    What is remembered of an array is remembered of that very object; ``.values`` makes a new one
+    for a memory-mapped file.
+    """
+    data = variable._data
+    return data if isinstance(data, np.ndarray) else np.asarray(variable.values)
 
 
 def plain(value: Any) -> Any:
@@ -256,7 +267,7 @@ def array_digest(variable: xr.Variable, *, fresh: bool = False) -> Digest:
     if is_lazy(variable):
         name = graph_name(variable)
         return {"method": "graph", "value": xxhash.xxh3_128_hexdigest(name.encode())}
-    values = np.asarray(variable.values)
+    values = values_of(variable)
     if fresh:
         forget(values)
     value = remembered(values, "digest", lambda: hash_values(values).hexdigest())

@@ -6,7 +6,9 @@ memory once for every array; see `mutua.models.digests.remembered` for what is n
 
 from __future__ import annotations
 
+import functools
 import itertools
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from pandera.api.checks import Check
 from pandera.config import ValidationDepth, config_context
 
 from mutua.errors import Fault
-from mutua.models.digests import forget, is_lazy, plain, remembered
+from mutua.models.digests import forget, is_lazy, plain, remembered, values_of
 from mutua.models.dims import LARGE_DIMS, NAMES, RECORD
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def find_faults(kind: type[Element], element: object, *, deep: bool = False) -> 
         if place in unsound or (is_lazy(part) and not deep):
             continue
         if deep and not is_lazy(part):
-            forget(part.values)
+            forget(values_of(part))
         yield from _value_faults(kind, place, spec, element, name)
     if not structural:
         lazy = [name for name, part in element.variables.items() if is_lazy(part)]
@@ -113,14 +115,24 @@ def _structure(kind: type[Element], element: xr.Dataset) -> tuple[Fault, ...]:
     return known
 
 
+_pandera_turn = threading.Lock()
+
+
+@functools.cache
+def _schema(kind: type[Element]) -> Any:
+    """Give the pandera schema of a kind; pandera itself keeps one for every thread."""
+    return kind.build_schema_()
+
+
 def _pandera_faults(kind: type[Element], element: xr.Dataset) -> list[Fault]:
     """Run pandera, whatever its settings outside say."""
     for name, index in element.xindexes.items():
         if isinstance(index, xr.indexes.PandasMultiIndex) and name == index.dim:
             element = element.reset_index(name)  # pandera would tear it apart, with a warning
-    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_ONLY):
+    settings = config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_ONLY)
+    with _pandera_turn, settings:
         try:
-            kind.to_schema().validate(element, lazy=True)
+            _schema(kind).validate(element, lazy=True)
         except pa.errors.SchemaErrors as errors:
             found = (_from_pandera(kind, element, error) for error in errors.schema_errors)
             return [fault for fault in found if fault is not None]
@@ -306,7 +318,7 @@ def _value_faults(
             return tuple(_scan(place, spec, part))
 
         purpose = "faults", kind, name
-        yield from look() if is_lazy(part) else remembered(part.values, purpose, look)
+        yield from look() if is_lazy(part) else remembered(values_of(part), purpose, look)
     if spec is not None and spec.unique:
         yield from _duplicates(kind, spec, element)
 
@@ -324,8 +336,13 @@ class _Tally:
             index = tuple(int(i) for i in np.argwhere(bad)[0])
             shown = np.asarray(values[index]).tolist() if index else values.tolist()
             where = position(self.dims, (s + i for s, i in zip(start, index, strict=True)))
-            self.first = f"first: {shown!r} at {where}"
+            self.first = f"first: {shown!r} at {where}" if where else f"{shown!r}"
         self.count += n_bad
+
+    def say(self, what: str) -> str:
+        """Say how many values are what, and which is the first."""
+        values_are = "value is" if self.count == 1 else "values are"
+        return f"{self.count} {values_are} {what} ({self.first})"
 
 
 def _scan(place: str, spec: FieldSpec | None, part: xr.Variable) -> Iterator[Fault]:
@@ -348,23 +365,19 @@ def _scan(place: str, spec: FieldSpec | None, part: xr.Variable) -> Iterator[Fau
                 passed = np.broadcast_to(np.asarray(result.check_output), values.shape)
                 tally.add(~passed, values, start)
     if text.count:
-        found = f"has {text.count} values that are no strings ({text.first})"
-        yield Fault(place, found, "use strings, e.g. map(str, ...)")
+        yield Fault(place, text.say("not text"), "use strings, e.g. map(str, ...)")
     if null.count:
-        where = null.first.partition(" at ")[2]
-        yield Fault(place, f"has {null.count} NaN of {part.size} (first at {where})", "fill them")
+        yield Fault(place, null.say("NaN"), "fill or drop them")
     for check, tally in checks.items():
         if tally.count:
-            values_are = "value is" if tally.count == 1 else "values are"
-            found = f"{tally.count} {values_are} not {condition(check)} ({tally.first})"
-            yield Fault(place, found)
+            yield Fault(place, tally.say(f"not {condition(check)}"))
 
 
 def _duplicates(kind: type[Element], spec: FieldSpec, element: xr.Dataset) -> Iterator[Fault]:
     index = element.xindexes.get(spec.name)
     if isinstance(index, xr.indexes.PandasIndex) and index.index.is_unique:
         return  # pandas remembers this
-    values = element.variables[spec.name].values
+    values = values_of(element.variables[spec.name])
 
     def look() -> list[str]:
         found = pd.Index(values.ravel().tolist(), dtype=object)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from mutua.errors import Fault
 from mutua.models.base import Coordinate, Element, coordinate, variable
-from mutua.models.digests import is_lazy, remembered
+from mutua.models.digests import is_lazy, remembered, values_of
 from mutua.models.dims import POSITION_I, POSITION_J
 
 __all__ = ["CORRECTIONS", "MEASURES", "PositionMI"]
@@ -112,7 +112,7 @@ class PositionMI(Element):
         mi = element.variables.get("mi")
         if mi is None:
             return
-        values = mi.values
+        values = values_of(mi)
 
         def symmetric() -> bool:
             return np.array_equal(values, values.T, equal_nan=True)

@@ -13,7 +13,7 @@ from mutua.errors import Fault, InvalidInput
 from mutua.models.alphabets import MOST_LETTERS, UNKNOWN, resolve_alphabet
 from mutua.models.base import Coordinate, Dataset, Element, coordinate, variable
 from mutua.models.build import assemble
-from mutua.models.digests import is_lazy, remembered
+from mutua.models.digests import is_lazy, remembered, values_of
 from mutua.models.dims import CODES, POSITION, SEQUENCE, TARGET, TRACK
 from mutua.models.faults import blocks, position
 
@@ -105,7 +105,7 @@ class SequenceSet(Element):
         def look() -> tuple[str, int] | None:
             return _first_bad(codes, size)
 
-        bad = look() if is_lazy(codes) else remembered(codes.values, ("codes", size), look)
+        bad = look() if is_lazy(codes) else remembered(values_of(codes), ("codes", size), look)
         if bad is not None:
             yield Fault(
                 f"variable 'codes', {bad[0]}",

@@ -55,7 +55,7 @@ def heatmap(
         for axis, values in ((ax.xaxis, x), (ax.yaxis, y)):
             axis.set_major_locator(MaxNLocator(integer=True))
             axis.set_major_formatter(FuncFormatter(_names(values)))
-    image = ax.imshow(
+    return ax.imshow(
         matrix,
         cmap=cmap,
         norm=norm,
@@ -63,7 +63,6 @@ def heatmap(
         extent=(*x_edges, y_edges[1], y_edges[0]),
         aspect="equal" if matrix.shape[0] == matrix.shape[1] else "auto",
     )
-    return image
 
 
 def _names(values: np.ndarray) -> Any:

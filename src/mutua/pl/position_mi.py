@@ -387,9 +387,7 @@ def pair_kmers(
     limit = symmetric(shown)
     image = ax.imshow(shown, cmap=colour_map(DIVERGING), norm=Normalize(-limit, limit))
     k = pairs.attrs["k"]
-    ax.set_xticks(
-        range(len(columns)), pairs["kmer_j"].values[columns], rotation=90 if k > 1 else 0
-    )
+    ax.set_xticks(range(len(columns)), pairs["kmer_j"].values[columns], rotation=90 if k > 1 else 0)
     ax.set_yticks(range(len(rows)), pairs["kmer_i"].values[rows])
     for axis in (ax.xaxis, ax.yaxis):
         for label in axis.get_ticklabels():
