@@ -92,7 +92,9 @@ def test_log_gamma_tail_goes_on_below_the_smallest_number() -> None:
     np.testing.assert_allclose(slope, -(1 - (shape - 1) / far), rtol=1e-3)
 
 
-def calibration(shape: float, n_permutations: int, n_tests: int, levels: list[float]) -> np.ndarray:
+def calibration(
+    shape: float, n_permutations: int, n_tests: int, levels: list[float], skewed: bool
+) -> np.ndarray:
     """How often p reaches each level under a gamma null, relative to the level."""
     rng = np.random.default_rng([int(10 * shape), n_permutations])
     hits = np.zeros(len(levels))

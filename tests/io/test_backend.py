@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import mutua as mt
 from mutua.errors import (
     InvalidInput,
+    MissingDependency,
     NotAStore,
     StoreDamaged,
     StoreLocked,
@@ -92,6 +94,12 @@ def test_what_is_no_location(location):
 def test_unknown_urls(location):
     with pytest.raises(InvalidInput, match=r"URL that fsspec knows|path of the zip file"):
         open_backend(location)
+
+
+def test_a_url_that_needs_another_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(MissingDependency, match=r"`path`: 's3://x/y': Install s3fs"):
+        mt.open("s3://x/y")
 
 
 def test_a_file_that_is_no_zip(tmp_path):

@@ -223,7 +223,7 @@ def refused(path, element, match):
         mt.Analysis({"it": element}).write(path)
     assert lazy or not list(path.glob("it.*"))  # other threads may still have been writing
     assert not (path / "zarr.json").exists()
-    mt.Analysis({"it": examples.table()}).write(path)  # and the place is free still
+    mt.Analysis({"it": mt.Table.build(n=[1])}).write(path)  # and the place is free still
 
 
 @pytest.mark.parametrize("odd", [None, 3, np.nan, b"x"])
@@ -293,7 +293,7 @@ def test_a_unit_on_times_is_refused(path):
     "name", ["a/b", "a\\b", "..", ".", "", "zarr.json", "manifest.json", "__x"]
 )
 def test_variable_names_that_cannot_be_stored(path, name):
-    refused(path, examples.table(2).assign({name: ("row", [1, 2])}), "rename it")
+    refused(path, mt.Table.build(a=[1, 2]).assign({name: ("row", [1, 2])}), "rename it")
 
 
 def test_a_variable_name_that_is_no_text(path):
@@ -348,7 +348,7 @@ def test_attributes_come_back_as_json(path):
 )
 @pytest.mark.parametrize("of_variable", [False, True])
 def test_attributes_that_cannot_be_stored_are_named(path, key, value, match, of_variable):
-    element = examples.table(2)
+    element = mt.Table.build(a=[1, 2])
     if of_variable:
         element["a"].attrs[key] = value
     else:

@@ -118,7 +118,7 @@ def test_padding_that_would_fill_the_memory_is_refused(monkeypatch):
     message = r"`pad`: 201 sequences padded to 100 letters take .* Leave out or cut the longest"
     with pytest.raises(MemoryLimit, match=message):
         mt.from_strings(strings, pad="right")
-    assert mt.from_strings(strings[150:-1] + ["A" * 9], pad="right").sizes["position"] == 9
+    assert mt.from_strings([*strings[150:-1], "A" * 9], pad="right").sizes["position"] == 9
 
 
 def test_many_lengths_are_summed_up():
@@ -192,7 +192,7 @@ def test_alphabets(alphabet, text, codes):
         (["AC\n", "GGT"], {}, "item 0 has white space"),
         (["ACG", "GT"], {}, "different lengths"),
         (["NNN"], {}, r"`alphabet`: 'DNA' \(ACGT\): no letter of the sequences is one of it"),
-        (["MKVLAEELWF"], {}, r"`alphabet`: 'DNA' \(ACGT\), : 50% of .* mostly 'E', 'L', 'F'"),
+        (["MKVLAEELWF"], {}, r"`alphabet`: 'DNA' \(ACGT\): 50% of .* mostly 'E', 'L', 'F'"),
         (["ACGT"], {"alphabet": "01"}, "`alphabet`: '01': 100% of the letters"),
         (["ACGT"], {"alphabet": "A A"}, "`alphabet`"),
         (["ACGT"], {"pad": "middle"}, "`pad`: 'middle'"),

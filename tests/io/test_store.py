@@ -279,6 +279,7 @@ def test_bytes_are_only_read_once_they_are_needed(path, monkeypatch):
     assert len(reads) == 3
 
 
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")  # of our lock and manifest
 def test_the_store_itself_is_a_plain_zarr_hierarchy(path):
     root = zarr.open_group(path, mode="r")
     assert {name for name, _ in root.members()} == {"t.1", "s.1"}
@@ -286,6 +287,7 @@ def test_the_store_itself_is_a_plain_zarr_hierarchy(path):
     assert Store.at(path).exists()
 
 
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")  # of our lock and manifest
 def test_other_programs_may_add_groups_beside(path):
     """xarray then consolidates metadata at the root, which must not hide or change anything."""
     mine = xr.Dataset({"a": ("x", [1, 2])})

@@ -145,7 +145,8 @@ class TestValues:
         width = np.ones((3, 2), np.float32)
         width[1, 1] = width[2, 0] = np.nan
         assert faults(leaves(width=(("leaf", "point"), width))) == [
-            "variable 'width': 2 values are NaN (first: nan at leaf 1, point 1) -> fill or drop them"
+            "variable 'width': 2 values are NaN (first: nan at leaf 1, point 1)"
+            " -> fill or drop them"
         ]
 
     def test_nan_where_there_may_be_some_passes_its_checks(self) -> None:

@@ -29,6 +29,7 @@ from zarr.abc.store import Store as ZarrStore
 
 from mutua.errors import (
     InvalidInput,
+    MissingDependency,
     MutuaError,
     NotAStore,
     StoreDamaged,
@@ -294,10 +295,12 @@ class RemoteBackend:
             self.fs.pipe_file(path, mine, mode="create")
         except FileExistsError:
             raise self._locked() from None
-        except NotImplementedError as error:
+        except OSError:
+            raise
+        except Exception as error:  # every protocol has its own way to say no
             raise StoreUnwritable(
-                f"{self.url}: this storage can only be read. Copy the analysis with "
-                "mutua.open(...).write('folder.zarr') and work there."
+                f"{self.url}: this storage can only be read ({type(error).__name__}: {error}). "
+                "Copy the analysis with mutua.open(...).write('folder.zarr') and work there."
             ) from error
         # Some storage knows no "create only if it is not there": the last one to write wins.
         if self.read(LOCK) != mine:
@@ -384,6 +387,8 @@ def open_backend(
     ------
     InvalidInput
         If it is neither a path nor a URL that fsspec knows.
+    MissingDependency
+        If fsspec needs another package for it.
     NotAStore
         If it is a file that is no zip file.
     """
@@ -395,7 +400,9 @@ def open_backend(
     if "://" in text and not text.startswith(("file://", "local://")):
         try:
             return RemoteBackend(text, storage_options)
-        except (ValueError, ImportError) as error:
+        except ImportError as error:
+            raise MissingDependency(f"`path`: {text!r}: {error}") from error
+        except ValueError as error:
             found = f"{text!r}: {error}"
             raise InvalidInput("path", found, "use a URL that fsspec knows") from error
     path = Path(text.removeprefix("file://").removeprefix("local://")).expanduser().absolute()

@@ -170,7 +170,7 @@ def _named_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
             first = int(np.argmax(wrong))
             raise InvalidInput(
                 argument,
-                f"{edge} of region {first} is {table[edge].iloc[first]!r}",
+                f"{edge} of region {first} is {table[edge].tolist()[first]!r}",
                 "use whole numbers from 0",
             )
         table[edge] = numbers.astype(np.int64)
@@ -209,7 +209,7 @@ def _strands(table: pd.DataFrame, argument: str) -> pd.Series:
     odd = ~strand.isin(["+", "-"]).to_numpy()
     if odd.any():
         first = int(np.argmax(odd))
-        found = f"the strand of region {first} is {table['strand'].iloc[first]!r}"
+        found = f"the strand of region {first} is {given.tolist()[first]!r}"
         raise InvalidInput(argument, found, "use '+', '-' or '.' (column 6 of BED)")
     return strand
 

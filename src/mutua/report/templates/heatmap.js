@@ -13,7 +13,7 @@
     if (value === 0) return "0";
     const size = Math.abs(value);
     const text = size >= 1e6 || size < 1e-4 ? value.toExponential(digits - 2) : `${Number(value.toPrecision(digits))}`;
-    return text.replace("-", "−");
+    return text.replace(".0e", "e").replaceAll("-", "−");
   };
   const place = (value) => `${value}`.replace("-", "−");
 
