@@ -125,12 +125,10 @@ def test_tail_is_calibrated(shape: float, n_permutations: int, skewed: bool) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [0.5, 2, 10])
-@pytest.mark.parametrize("n_permutations", [30, 100, 300])
+@pytest.mark.parametrize("shape", [0.5, 5])
+@pytest.mark.parametrize("n_permutations", [30, 200])
 @pytest.mark.parametrize("skewed", [False, True])
 def test_tail_is_calibrated_far_out(shape: float, n_permutations: int, skewed: bool) -> None:
-    rates = calibration(shape, n_permutations, 2_000_000, [1e-3, 1e-4, 1e-5], skewed)
-    print(shape, n_permutations, skewed, rates)
-    if not skewed:
-        assert (rates > [0.7, 0.6, 0.3]).all(), rates
-    assert (rates < [1.3, 1.5, 1.9]).all(), rates
+    rates = calibration(shape, n_permutations, 1_000_000, [1e-3, 1e-4, 1e-5], skewed)
+    assert (rates > [0.7, 0.5, 0.2]).all(), rates
+    assert (rates < [1.2, 1.4, 2.0]).all(), rates

@@ -106,7 +106,7 @@ def permutation_p(
     Examples
     --------
     >>> permutation_p([0.02, 0.1], [55, 0], 0.02, 0.0001, 100).round(8)
-    array([5.5445545e-01, 5.9000000e-07])
+    array([5.5445545e-01, 1.2200000e-05])
     """
     values, exceeding, mean, variance, skewness, lowest = np.broadcast_arrays(
         *(

@@ -195,6 +195,24 @@ def test_p_is_uniform_where_positions_are_independent(pseudocount: float, apc: b
     assert kstest(familywise, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("letters", [[0.25, 0.25, 0.25, 0.25], [0.7, 0.2, 0.07, 0.03]])
+@pytest.mark.parametrize("pseudocount", [0.0, 5.0])
+def test_p_is_calibrated_far_out(letters: list[float], pseudocount: float) -> None:
+    p = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        codes = rng.choice(4, (300, 200), p=letters).astype(np.uint8)
+        null = position_null(
+            ArrayBlocks(codes), k=1, alphabet_size=4, n_permutations=100, pseudocount=pseudocount
+        )
+        p.append(p_values(null))
+    rates = np.array([(np.concatenate(p) <= level).mean() / level for level in (1e-3, 1e-4, 1e-5)])
+    assert (rates > [0.6, 0.4, 0.2]).all(), rates
+    # Rare letters make tables that no gamma distribution fits.
+    assert (rates < [1.3, 1.8, 3.0]).all(), rates
+
+
 def test_a_planted_dependency_is_found() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 4, (500, 60), dtype=np.uint8)

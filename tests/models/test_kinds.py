@@ -12,7 +12,14 @@ from mutua.errors import InvalidElement
 from mutua.models import KINDS, Element, PositionMI, SequenceSet, provenance
 from mutua.models.base import find_faults
 from mutua.models.position_mi import CORRECTIONS, MEASURES
-from tests.models.examples import EXAMPLES, contact_map, kmer_pairs, position_mi, sequence_set
+from tests.models.examples import (
+    EXAMPLES,
+    contact_map,
+    kmer_pairs,
+    never_computed,
+    position_mi,
+    sequence_set,
+)
 
 OURS = {name: kind for name, kind in KINDS.items() if kind.__module__.startswith("mutua.")}
 
@@ -229,8 +236,6 @@ class TestPositionMI:
 
 
 def test_lazy_matrices_are_not_computed() -> None:
-    from tests.models.examples import never_computed
-
     lazy = position_mi().assign(mi=(("position_i", "position_j"), never_computed((4, 4), float)))
     assert faults(lazy) == []
 

@@ -1,21 +1,16 @@
 """Provenance: what is recorded, and that what is on record is the truth."""
 
-import functools
 import json
 from pathlib import Path
 
 import anndata
 import numpy as np
-import pandas as pd
 import pytest
-import scipy.sparse
 import torch
 import xarray as xr
 
 import mutua as mt
 from mutua.models import Dataset, SequenceSet, checked, provenance
-from mutua.models.anndata_digest import anndata_digest
-from mutua.models.describe import describe
 from mutua.models.provenance import EDITED, chain, read_record
 from tests.models.examples import CountingChunks, never_computed, position_mi, sequence_set, table
 
@@ -275,162 +270,6 @@ class TestStored:
         assert last(note(opened["seqs"]))["inputs"][0]["digest"]["method"] == "stored"
 
 
-class Bilinear(torch.nn.Module):
-    """A small model."""
-
-    def __init__(self, value: float, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.full((2, 3), value, dtype=dtype))
-        self.register_buffer("step", torch.tensor(4))
-        self.note = "first"
-
-    def get_extra_state(self) -> str:
-        """Give what is no tensor."""
-        return self.note
-
-    def set_extra_state(self, state: str) -> None:
-        """Take it back."""
-        self.note = state
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Give the input back."""
-        return x
-
-
-class TestDescribe:
-    @pytest.mark.parametrize(
-        ("value", "described"),
-        [
-            (None, None),
-            (True, True),
-            (3, 3),
-            (2.5, 2.5),
-            ("text", "text"),
-            (float("inf"), "inf"),
-            (float("nan"), "nan"),
-            (np.float32("nan"), "nan"),
-            (np.int64(3), 3),
-            (np.bool_(True), True),
-            (np.str_("x"), "x"),
-            (Path("a/b"), "a/b"),
-            (slice(1, 2), {"slice": [1, 2, None]}),
-            (range(10**12), {"range": [0, 10**12, 1]}),
-            ([1, (2, "x")], [1, [2, "x"]]),
-            ({"b": 1, 2: [np.int8(3)]}, {"b": 1, "2": [3]}),
-            ({3, 1, 2}, [1, 2, 3]),
-            (frozenset("ba"), ["a", "b"]),
-            (np.dtype("f4"), "float32"),
-            (pd.Timestamp("2024-01-02"), "2024-01-02 00:00:00"),
-        ],
-    )
-    def test_small_values_stay(self, value: object, described: object) -> None:
-        assert describe(value) == described
-        json.dumps(describe(value), allow_nan=False)
-
-    def test_long_lists_are_digested(self) -> None:
-        assert describe(list(range(64))) == list(range(64))
-        found = describe(list(range(65)))
-        assert found.keys() == {"type", "length", "digest"}
-        assert (found["type"], found["length"]) == ("list", 65)
-        assert found == describe(list(range(65)))
-        assert found["digest"] != describe([*range(64), 65])["digest"]
-        assert found["digest"] != describe([*range(64), "64"])["digest"]
-        nested = [[i] for i in range(65)]
-        assert describe(nested)["digest"] != describe([*nested[:64], [0]])["digest"]
-
-    def test_long_texts_mappings_and_nests_are_digested(self) -> None:
-        assert describe("A" * 5000)["length"] == 5000
-        assert describe("A" * 5000) != describe("A" * 5001)
-        assert describe(b"abc")["type"] == "bytes"
-        assert describe({str(i): "x" * 20 for i in range(10_000)})["type"] == "dict"
-        assert describe([[list(range(60))] * 60] * 60)["type"] == "list"
-
-    def test_a_million_names_are_quick(self) -> None:
-        from time import perf_counter
-
-        names = [f"s{i}" for i in range(1_000_000)]
-        start = perf_counter()
-        describe(names)
-        assert perf_counter() - start < 2
-
-    @pytest.mark.parametrize(
-        "array",
-        [
-            np.arange(6).reshape(2, 3),
-            pd.Series([1, 2]),
-            pd.DataFrame({"a": [1, 2]}),
-            xr.DataArray(np.arange(3)),
-            torch.arange(3),
-            torch.ones(3, dtype=torch.bfloat16),
-            torch.tensor([1 + 2j]).conj(),
-        ],
-    )
-    def test_arrays(self, array: object) -> None:
-        found = describe(array)
-        assert found["array"] == type(array).__name__
-        assert found["shape"] == list(array.shape)  # type: ignore[attr-defined]
-        assert found == describe(array)
-
-    def test_labels_of_arrays_count(self) -> None:
-        values = np.ones((2, 2))
-        frames = [describe(pd.DataFrame(values, columns=list(names))) for names in ("ab", "ba")]
-        arrays = [describe(xr.DataArray(values, dims=list(names))) for names in ("ab", "ba")]
-        assert frames[0] != frames[1]
-        assert arrays[0] != arrays[1]
-
-    def test_a_lazy_array_is_not_computed(self) -> None:
-        lazy = xr.DataArray(never_computed((4,), np.float64))
-        assert describe(lazy) == describe(lazy)
-
-    def test_a_model_by_class_and_weights(self) -> None:
-        found = describe(Bilinear(0.5))
-        assert found["model"] == f"{__name__}.Bilinear"
-        assert found == describe(Bilinear(0.5))
-        states = {
-            describe(model)["state"]
-            for model in (
-                Bilinear(0.5),
-                Bilinear(0.25),
-                Bilinear(0.5, torch.float64),
-                Bilinear(0.5, torch.bfloat16),
-                Bilinear(0.5, torch.float16),
-            )
-        }
-        assert len(states) == 5
-        changed = Bilinear(0.5)
-        changed.step += 1
-        assert describe(changed) != found
-        noted = Bilinear(0.5)
-        noted.note = "second"
-        assert describe(noted) != found
-
-    @pytest.mark.parametrize(
-        "thing",
-        [
-            lambda x: x,
-            describe,
-            functools.partial(describe, 3),
-            Bilinear,
-            np.random.default_rng(0),
-            object(),
-        ],
-    )
-    def test_what_cannot_be_made_again_says_so(self, thing: object) -> None:
-        found = describe(thing)
-        assert found["reproducible"] is False
-        json.dumps(found)
-
-    def test_elements_inside_of_lists(self) -> None:
-        (found,) = describe([sequence_set()])
-        assert found["element"] == "Dataset"
-        assert found["digest"]["method"] == "content"
-
-    def test_a_model_in_a_call(self) -> None:
-        step = last(note(sequence_set(), model=Bilinear(1.0), function=len))
-        assert step["arguments"]["model"]["model"].endswith("Bilinear")
-        assert step["arguments"]["function"] == {"callable": "builtins.len", "reproducible": False}
-
-
 class TestFunctionNames:
     def test_of_mutua_and_of_others(self) -> None:
         def named(module: str) -> str:
@@ -446,85 +285,3 @@ class TestFunctionNames:
         assert named("mutua.models.selection") == "verb"
         assert named("lab.analysis") == "lab.analysis.verb"
         assert named("__main__") == "verb"
-
-
-class TestAnnDataDigest:
-    def adata(self) -> anndata.AnnData:
-        rng = np.random.default_rng(0)
-        adata = anndata.AnnData(
-            scipy.sparse.random(6, 4, density=0.5, format="csr", rng=rng),
-            obs=pd.DataFrame(
-                {
-                    "batch": pd.Categorical(list("aabbab")),
-                    "n": np.arange(6),
-                    "name": list("uvwxyz"),
-                    "good": pd.array([True, None, False, True, True, True], dtype="boolean"),
-                },
-                index=[f"c{i}" for i in range(6)],
-            ),
-        )
-        adata.obsm["X_pca"] = rng.normal(size=(6, 2))
-        adata.layers["raw"] = adata.X.tocsc()
-        adata.uns["pca"] = {"variance": np.ones(2), "params": {"n": 2, "flag": True, "who": "me"}}
-        adata.raw = adata
-        return adata
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda a: a.X.data.__setitem__(0, 9.0),
-            lambda a: a.obs.__setitem__("n", 1),
-            lambda a: setattr(
-                a, "obs", a.obs.assign(batch=a.obs["batch"].cat.rename_categories({"a": "q"}))
-            ),
-            lambda a: a.obs.__setitem__("good", pd.array([True] * 6, dtype="boolean")),
-            lambda a: a.obsm["X_pca"].__setitem__((0, 0), 9.0),
-            lambda a: a.layers["raw"].data.__setitem__(0, 9.0),
-            lambda a: a.uns["pca"]["params"].__setitem__("n", 3),
-            lambda a: a.uns.__setitem__("more", [1]),
-            lambda a: a.raw.X.data.__setitem__(0, 9.0),
-            lambda a: setattr(a, "obs_names", [f"d{i}" for i in range(6)]),
-        ],
-    )
-    def test_every_change_changes_it(self, change) -> None:  # type: ignore[no-untyped-def]
-        adata = self.adata()
-        before = anndata_digest(adata)
-        assert before == anndata_digest(self.adata())
-        change(adata)
-        assert anndata_digest(adata) != before
-
-    def test_nothing_is_changed_by_it(self) -> None:
-        adata = self.adata()
-        matrix = adata.X
-        matrix.indices = matrix.indices[::-1].copy()
-        matrix.has_sorted_indices = False
-        before = matrix.indices.copy()
-        anndata_digest(adata)
-        assert adata.X is matrix
-        assert np.array_equal(matrix.indices, before)
-
-    def test_the_record_and_the_width_of_indices_do_not_count(self) -> None:
-        adata = self.adata()
-        before = anndata_digest(adata)
-        adata.uns["mutua"] = "{}"
-        adata.X.indices = adata.X.indices.astype(np.int64)
-        assert anndata_digest(adata) == before
-
-    @pytest.mark.filterwarnings("ignore:Consolidated metadata")
-    def test_writing_and_reading_do_not_change_it(self, tmp_path: Path) -> None:
-        adata = self.adata()
-        with anndata.settings.override(zarr_write_format=3, auto_shard_zarr_v3=False):
-            adata.write_zarr(tmp_path / "a.zarr")
-        assert anndata_digest(anndata.read_zarr(tmp_path / "a.zarr")) == anndata_digest(adata)
-
-    def test_lazy_parts_are_not_computed(self) -> None:
-        adata = self.adata()
-        adata.layers["lazy"] = never_computed((6, 4), np.float64)
-        assert anndata_digest(adata)["method"] == "graph"
-        assert anndata_digest(adata) == anndata_digest(adata)
-
-    def test_fresh_looks_at_every_value(self) -> None:
-        adata = anndata.AnnData(np.zeros((400, 300), np.float32))
-        before = anndata_digest(adata)
-        adata.X[201, 101] = 1
-        assert anndata_digest(adata, fresh=True) != before

@@ -65,7 +65,7 @@ def hostile_study() -> mt.Analysis:
     seqs.attrs[EVIL] = {"nested": [EVIL]}
     symbols = mt.SequenceSet.build(np.eye(4, 6, dtype=np.uint8), alphabet="<>&$'\"")
     mi = mt.tl.position_mi(seqs, k=1)
-    mi["mi"].attrs.update(long_name=EVIL, units="$\\frac{</td>")
+    mi["mi"].attrs.update(long_name=EVIL, units="$\\frac{$</td>")
     frame = pd.DataFrame({EVIL_NAME: [EVIL, "</table>"], "plain": ["\x00\x1b\u202e", "]]>"]})
     table = mt.Table.build(frame, units={EVIL_NAME: EVIL})
     adata = anndata.AnnData(np.ones((2, 3), dtype=np.float32))

@@ -337,7 +337,7 @@ class _Growing:
         self.values.resize(size, refcheck=False)
 
     def rows(
-        self, lengths: npt.NDArray[np.int64], width: int, pad: Pad | None
+        self, lengths: npt.NDArray[np.int32], width: int, pad: Pad | None
     ) -> npt.NDArray[np.uint8]:
         """Give what was appended as rows, padded where records are shorter than `width`."""
         needed = len(lengths) * width
@@ -350,7 +350,7 @@ class _Growing:
             )
         self._resize(len(lengths) * width)
         if pad is not None:
-            return letters.spread_rows(self.values, lengths, width=width, pad=pad)
+            return letters.spread_rows(self.values, lengths.astype(np.int64), width=width, pad=pad)
         return self.values.reshape(len(lengths), width)
 
 
@@ -365,35 +365,41 @@ def _collect(
     chosen = resolve_alphabet(alphabet)
     if pad is not None:
         one_of("pad", pad, letters.PADS)
-    table = letters.letter_table(chosen)
+    codes, lengths, names = _encoded(blocks, chosen, pad)
+    if codes is None:
+        argument = "path" if "path" in arguments else "strings"
+        raise InvalidInput(argument, "no sequences", "give at least one")
+    if not _has_letter(codes):
+        raise _foreign(chosen, "no letter of the sequences is one of it")
+    parts: dict[str, Any] = {CODES: codes, "alphabet": chosen, SEQUENCE_ID: names}
+    if pad is not None:
+        parts[LENGTH] = lengths
+    recorded = {**arguments, "alphabet": chosen, "pad": pad}
+    return assemble(SequenceSet, None, parts, arguments=recorded, function=function)
+
+
+def _encoded(
+    blocks: Iterator[RecordBlock], alphabet: str, pad: Pad | None
+) -> tuple[npt.NDArray[np.uint8] | None, npt.NDArray[np.int32], npt.NDArray[Any] | None]:
+    """Give the codes of all records, their lengths, and their names if they have any."""
+    table = letters.letter_table(alphabet)
     seen, codes = _Lengths(), _Growing()
     names: list[npt.NDArray[Any]] = []
-    lengths: list[npt.NDArray[np.int32]] = []
+    lengths: list[npt.NDArray[np.int32]] = [np.empty(0, np.int32)]
     for block in blocks:
         if not seen.n:
-            _refuse_foreign(block.text, chosen, table)
+            _refuse_foreign(block.text, alphabet, table)
         seen.add(block.lengths, block.names)
         if block.names is not None:
             names.append(np.asarray(block.names, dtype=np.dtypes.StringDType()))
         lengths.append(block.lengths.astype(np.int32))
         if pad is not None or len(seen.counts) == 1:
             codes.append(letters.encode(block.text, table))
-    if not seen.n:
-        argument = "path" if "path" in arguments else "strings"
-        raise InvalidInput(argument, "no sequences", "give at least one")
     if pad is None and len(seen.counts) > 1:
         raise seen.refuse()
     all_lengths = np.concatenate(lengths)
-    rows = codes.rows(all_lengths.astype(np.int64), max(seen.counts), pad)
-    if not _has_letter(rows):
-        raise _foreign(chosen, "no letter of the sequences is one of it")
-    parts: dict[str, Any] = {CODES: rows, "alphabet": chosen}
-    if names:
-        parts[SEQUENCE_ID] = np.concatenate(names)
-    if pad is not None:
-        parts[LENGTH] = all_lengths
-    recorded = {**arguments, "alphabet": chosen, "pad": pad}
-    return assemble(SequenceSet, None, parts, arguments=recorded, function=function)
+    rows = codes.rows(all_lengths, max(seen.counts), pad) if seen.n else None
+    return rows, all_lengths, np.concatenate(names) if names else None
 
 
 def _refuse_foreign(text: bytes, alphabet: str, table: npt.NDArray[np.uint8]) -> None:

@@ -196,7 +196,7 @@ def _page(
     loader = jinja2.PackageLoader("mutua.report", "templates")
     environment = jinja2.Environment(
         loader=loader,
-        autoescape=False,
+        autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
