@@ -26,18 +26,24 @@ def naive_mi(columns: NDArray[np.uint8], k: int, n_kmers: int) -> NDArray[np.flo
     result = np.full((n_positions, n_positions), np.nan)
     for i in prange(n_positions):
         for j in range(i + k, n_positions):
-            counts = np.zeros((n_kmers, n_kmers), np.int32)
+            counts = np.zeros(n_kmers * n_kmers, np.int32)
             for s in range(n_sequences):
-                counts[columns[i, s], columns[j, s]] += 1
-            at_i, at_j = counts.sum(axis=1), counts.sum(axis=0)
-            mi = 0.0
-            for x in range(n_kmers):
-                for y in range(n_kmers):
-                    if counts[x, y] > 0:
-                        p = counts[x, y] / n_sequences
-                        mi += p * np.log2(counts[x, y] / at_i[x] * n_sequences / at_j[y])
-            result[i, j] = result[j, i] = mi
+                counts[columns[i, s] * n_kmers + columns[j, s]] += 1
+            result[i, j] = result[j, i] = (
+                entropy(counts.reshape(n_kmers, n_kmers).sum(axis=1), n_sequences)
+                + entropy(counts.reshape(n_kmers, n_kmers).sum(axis=0), n_sequences)
+                - entropy(counts, n_sequences)
+            )
     return result
+
+
+@njit(nogil=True)
+def entropy(counts: NDArray[np.int32], total: int) -> float:
+    bits = 0.0
+    for count in counts:
+        if count > 0:
+            bits -= count / total * np.log2(count / total)
+    return bits
 
 
 def least_seconds(call: Callable[[], object], repeats: int) -> float:

@@ -263,6 +263,29 @@ def test_a_module_is_moved_and_brought_back(monkeypatch):
     assert len(moves) == 4
 
 
+def test_torch_keeps_to_the_threads_of_the_settings(monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        seen = []
+
+        def model(inputs):
+            seen.append(torch.get_num_threads())
+            return inputs.sum(dim=(1, 2))
+
+        for threads, expected in ((1, 1), (5, 3), (None, 3)):
+            monkeypatch.setattr(settings, "threads", threads)
+            apply(model)
+            assert seen.pop() == expected
+            assert torch.get_num_threads() == 3
+        monkeypatch.setattr(settings, "threads", 1)
+        with pytest.raises(ZeroDivisionError):
+            apply(lambda x: 1 / 0)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_device_faults(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DeviceUnavailable, match="device='cuda'"):

@@ -38,6 +38,12 @@ class Browser:
         """Set the size of the page itself, below what a window can have too."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.cdp("Emulation.setDeviceMetricsOverride", metrics)
+        self.next_frame()
+
+    def next_frame(self) -> None:
+        """Wait until the page has been laid out anew."""
+        script = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        self.call("POST", "/execute/async", {"script": script, "args": []})
 
     def cdp(self, command: str, parameters: dict[str, Any]) -> Any:
         return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})

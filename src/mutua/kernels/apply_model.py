@@ -267,10 +267,10 @@ def ready(model: Any, device: str | None) -> Iterator[Any]:
     if asked == "cuda" and not usable:
         raise DeviceUnavailable("device='cuda': torch finds no usable GPU. Use device='cpu'.")
     if not isinstance(model, torch.nn.Module):
-        with _one_at_a_time, torch.no_grad():
+        with _one_at_a_time, _few_threads(), torch.no_grad():
             yield torch.device("cuda" if asked == "cuda" else "cpu")
         return
-    with _one_at_a_time:
+    with _one_at_a_time, _few_threads():
         tensors = [*model.parameters(), *model.buffers()]
         homes = {tensor.device for tensor in tensors} or {torch.device("cpu")}
         home = tensors[0].device if tensors else torch.device("cpu")
@@ -289,6 +289,22 @@ def ready(model: Any, device: str | None) -> Iterator[Any]:
                 part.training = mode
             if not stays:
                 model.to(home)
+
+
+@contextlib.contextmanager
+def _few_threads() -> Iterator[None]:
+    """Let torch use no more threads than the settings allow, for a while."""
+    import torch
+
+    before, most = torch.get_num_threads(), settings.threads
+    if most is None or most >= before:
+        yield
+        return
+    torch.set_num_threads(most)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _refuse_what_is_no_model(model: Any) -> None:
