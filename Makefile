@@ -10,7 +10,7 @@ export MPLBACKEND := Agg
 .PHONY: help demo test slow lint bench notebooks schema clean
 
 help:
-	@echo "make demo       install, run the main job on bundled data: demo.zarr and demo_figures/"
+	@echo "make demo       install, run the main job on bundled data: demo.zarr, demo.html, demo_figures/"
 	@echo "make test       install, run the fast tests and doctests"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make slow       the slow tests"
@@ -49,4 +49,4 @@ schema: $(STAMP)
 	$(BIN)/mutua schema
 
 clean:
-	rm -rf demo.zarr demo_figures .pytest_cache .mypy_cache .ruff_cache
+	rm -rf demo.zarr demo.html demo_figures .pytest_cache .mypy_cache .ruff_cache

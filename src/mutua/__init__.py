@@ -13,7 +13,7 @@ from mutua import errors
 from mutua.settings import settings
 
 if TYPE_CHECKING:
-    from mutua import datasets, io, models, pl, pp, stats, tl
+    from mutua import datasets, io, models, pl, pp, report, stats, tl
     from mutua.analysis import Analysis, open
     from mutua.io.contacts import read_contacts
     from mutua.io.regions import read_regions
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         sel,
     )
 
-_SUBMODULES = ("datasets", "io", "models", "pl", "pp", "stats", "tl")
+_SUBMODULES = ("datasets", "io", "models", "pl", "pp", "report", "stats", "tl")
 _PLACES = {
     "Analysis": "mutua.analysis",
     "open": "mutua.analysis",
@@ -75,6 +75,7 @@ __all__ = [
     "read_fasta",
     "read_regions",
     "read_text",
+    "report",
     "sel",
     "settings",
     "stats",

@@ -22,7 +22,7 @@ _SEQUENCES = 200_000
 
 
 def main(folder: str | Path = ".") -> None:
-    """Run the demo; write ``demo.zarr`` and ``demo_figures/`` into `folder`."""
+    """Run the demo; write ``demo.zarr``, ``demo.html`` and ``demo_figures/`` into `folder`."""
     started = time.perf_counter()
     folder = Path(folder)
     figures = folder / "demo_figures"
@@ -38,13 +38,15 @@ def main(folder: str | Path = ".") -> None:
     reopened = mt.open(store)
     reopened.validate(deep=True)
     reopened.vacuum()
+    page = mt.report.write_report(reopened, folder / "demo.html", explain=mt.tl.explain_pair)
     print(f"\n{reopened}\n")
     print("How `acceptor_mi` came about:")
     lineage = reopened.lineage("acceptor_mi")
     for function, arguments in zip(lineage["function"], lineage["arguments"], strict=True):
         print(f"  {function} {_short(arguments)}")
     print(
-        f"\nDone in {time.perf_counter() - started:.0f} s. Figures: {figures}/. Next:\n"
+        f"\nDone in {time.perf_counter() - started:.0f} s. "
+        f"Figures: {figures}/, report: {page}. Next:\n"
         f"  study = mutua.open({str(store)!r})\n"
         '  study["acceptor_mi"]                     # a labelled xarray.Dataset\n'
         '  mutua.pl.position_mi(study["acceptor_mi"], significant=0.05)\n'

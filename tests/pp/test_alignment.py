@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import mutua as mt
 from mutua.errors import InvalidElement, InvalidInput
+from mutua.pp import alignment
 from tests.reference import sequences as reference
 
 PARTNER = dict(zip("ACGTN-", "TGCAN-", strict=True))
@@ -104,6 +105,13 @@ def test_align_on_matches_plain_loops(
     assert out["sequence_id"].values.tolist() == [str(number) for number, _ in expected]
     assert out["position"].values.tolist() == list(range(-upstream, downstream))
     assert out["length"].values.tolist() == [len(w) - w.count("-") for _, w in expected]
+
+
+def test_blocks_do_not_show(full, monkeypatch):
+    options = {"upstream": 2, "downstream": 6, "both_strands": True, "pad": True}
+    whole = mt.pp.align_on(full, "GR", **options)
+    monkeypatch.setattr(alignment, "_BLOCK", 30)
+    xr.testing.assert_identical(mt.pp.align_on(full, "GR", **options), whole)
 
 
 def test_all_of_a_sequence_comes_along(untouched, function_of):
@@ -226,3 +234,11 @@ def test_proteins_have_one_strand():
         mt.pp.align_on(proteins, "KV", both_strands=True, **options)
     with pytest.raises(InvalidElement, match="align_on"):
         mt.pp.align_on(["MKV"], "KV", **options)
+
+
+def test_sequences_without_positions(full):
+    none = full.isel(position=slice(0))
+    with pytest.raises(InvalidInput, match="`motif`: 0 of 17 sequences have it"):
+        mt.pp.align_on(none, "RY", upstream=0, downstream=2)
+    with pytest.raises(InvalidInput, match="`motifs`: are 2 letters too long for sequence 0"):
+        mt.pp.embed_motifs(none, "RY")

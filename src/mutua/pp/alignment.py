@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from mutua.errors import InvalidInput
-from mutua.kernels import letters, patterns
+from mutua.kernels import patterns
 from mutua.models import Dataset, SequenceSet, as_kind, checked
 from mutua.models.alphabets import PADDING
 from mutua.models.arguments import number, one_of, whole_number
@@ -29,6 +29,7 @@ from mutua.pp.motifs import Motif, letter_masks, letter_probabilities
 __all__ = ["align_on"]
 
 _PSEUDOCOUNT = 1e-4
+_BLOCK = 1 << 20
 
 
 @checked
@@ -116,23 +117,23 @@ def align_on(
             "use pad=True or a shorter window" if n_found else "check it, or lower the threshold",
         )
     windows = _Windows(*(part[kept] for part in found))
-    columns = windows.anchor[:, None] + np.arange(-upstream, downstream)
-    inside = (columns >= windows.start[:, None]) & (columns < windows.stop[:, None])
-    columns = np.clip(columns, 0, codes.shape[1] - 1)
-    oriented = codes[kept]
-    if partner is not None and windows.turned.any():
-        turned = oriented[windows.turned]
-        oriented[windows.turned] = letters.reverse_complement(turned, partner)
-    cut = np.where(inside, np.take_along_axis(oriented, columns, axis=1), PADDING)
+    cut = _cut(codes[kept], windows, upstream, downstream, PADDING)
+    if partner is not None:
+        table = np.arange(256, dtype=np.uint8)
+        table[: len(partner)] = partner
+        cut[windows.turned] = table[cut[windows.turned]]
 
     chosen = sequences.isel({SEQUENCE: kept})
     along = [str(name) for name, part in chosen.variables.items() if POSITION in part.dims]
     result: xr.Dataset = chosen.drop_vars([*along, LENGTH, MOTIF_START, MOTIF], errors="ignore")
     result = result.assign({CODES: ((SEQUENCE, POSITION), cut, sequences[CODES].attrs)})
     if TRACKS in chosen:
-        result = result.assign({TRACKS: _cut_tracks(chosen[TRACKS], columns, inside, windows)})
-    if LENGTH in chosen or not inside.all():
-        result = result.assign({LENGTH: ((SEQUENCE,), inside.sum(axis=1, dtype=np.int32))})
+        tracks = _cut(chosen[TRACKS].values, windows, upstream, downstream, 0)
+        dims = (SEQUENCE, TRACK, POSITION)
+        result = result.assign({TRACKS: (dims, tracks, chosen[TRACKS].attrs)})
+    if LENGTH in chosen or not windows.fits.all():
+        n_letters = (windows.stop - windows.start).astype(np.int32)
+        result = result.assign({LENGTH: ((SEQUENCE,), n_letters)})
     where = {"long_name": "position relative to the motif", "units": "nt"}
     relative = xr.Variable((POSITION,), np.arange(-upstream, downstream), where)
     result = _moved_regions(result, windows).assign_coords({POSITION: relative})
@@ -181,14 +182,34 @@ def _windows(
     return _Windows(turned, anchor, first, last, start, stop, fits)
 
 
-def _cut_tracks(
-    tracks: xr.DataArray, columns: np.ndarray, inside: np.ndarray, windows: _Windows
-) -> xr.Variable:
-    """Give the tracks of the windows."""
-    values = np.where(windows.turned[:, None, None], tracks.values[:, :, ::-1], tracks.values)
-    cut = np.take_along_axis(values, columns[:, None, :], axis=2)
-    dims = (SEQUENCE, TRACK, POSITION)
-    return xr.Variable(dims, np.where(inside[:, None], cut, np.float32(0)), tracks.attrs)
+def _cut(
+    values: np.ndarray, windows: _Windows, upstream: int, downstream: int, fill: int
+) -> np.ndarray:
+    """Cut windows out of what lies along the last axis, turned around where they are.
+
+    Parameters
+    ----------
+    values
+        (sequence, ..., position).
+    fill
+        What stands where there is no letter.
+    """
+    offsets = np.arange(-upstream, downstream)
+    out = np.full((*values.shape[:-1], len(offsets)), fill, dtype=values.dtype)
+    # Block by block: the columns of a window take eight times the memory of its letters.
+    step = max(1, _BLOCK // max(1, values[:1].size))
+    for first in range(0, len(values), step):
+        rows = slice(first, first + step)
+        part = _Windows(*(array[rows] for array in windows))
+        block = values[rows].copy()
+        block[part.turned] = block[part.turned][..., ::-1]
+        columns = part.anchor[:, None] + offsets
+        inside = (columns >= part.start[:, None]) & (columns < part.stop[:, None])
+        columns = np.clip(columns, 0, values.shape[-1] - 1)
+        shape = (len(block), *(1,) * (values.ndim - 2), len(offsets))
+        taken = np.take_along_axis(block, columns.reshape(shape), axis=-1)
+        np.copyto(out[rows], taken, where=inside.reshape(shape))
+    return out
 
 
 def _moved_regions(sequences: xr.Dataset, windows: _Windows) -> xr.Dataset:

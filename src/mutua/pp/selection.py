@@ -38,7 +38,7 @@ def select(
         rounded to a whole number of at least 1, or a number of sequences. Of equal scores the
         earlier sequence is taken.
     above, below
-        Scores greater than `above` and less than `below`; both give a band.
+        Scores greater than `above` and less than `below`, compared as float32; both give a band.
 
     Returns
     -------
