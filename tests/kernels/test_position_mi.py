@@ -315,6 +315,7 @@ def test_miller_madow_takes_off_most_of_the_bias() -> None:
     bias = miller_madow_bias(found)
     assert np.nanmean(found.mi) == pytest.approx(15 * 15 / (2 * 10_000 * np.log(2)), rel=0.05)
     assert abs(np.nanmean(found.mi - bias)) < 0.02 * np.nanmean(found.mi)
+    np.testing.assert_allclose(bias[0, 2], 15 * 15 / (2 * 10_000 * np.log(2)))
     np.testing.assert_array_equal(np.isnan(bias), np.isnan(found.mi))
 
 

@@ -235,14 +235,14 @@ def average_product(mi: NDArray[np.float64]) -> NDArray[np.float64]:
 def miller_madow_bias(statistics: PositionStatistics) -> NDArray[np.float64]:
     r"""Give the first-order bias of the mutual information without a pseudocount, in bits.
 
-    .. math:: \frac{K_{ij} - K_i - K_j + 1}{2 N_{ij} \ln 2}
+    .. math:: \frac{(K_i - 1)(K_j - 1)}{2 N_{ij} \ln 2}
 
-    with the numbers K of k-mers and pairs of k-mers that were seen: each plug-in entropy is too
-    small by (K - 1) / (2 N ln 2) (Miller 1955; for mutual information Roulston 1999, Physica D
-    125:285). Where all combinations are seen the numerator is :math:`(K_i - 1)(K_j - 1)`. It is
-    too small while combinations remain unseen: for independent uniform 3-mers the bias is 0.321
-    bits at N = 10,000 and this gives 0.260; 0.0584 and 0.0573 at N = 50,000. With weights, N is
-    their sum.
+    with the numbers K of k-mers seen at each position: every plug-in entropy is too small by
+    (K - 1) / (2 N ln 2), and independent positions can show every pair of their k-mers (Miller
+    1955; for mutual information Roulston 1999, Physica D 125:285). It is exact only for many
+    more sequences than pairs of k-mers: for independent uniform 3-mers (4,096 pairs) the bias is
+    0.321 bits at N = 10,000 and this gives 0.286; 0.0584 and 0.0573 at N = 50,000. With weights,
+    N is their sum.
 
     Parameters
     ----------
@@ -254,10 +254,10 @@ def miller_madow_bias(statistics: PositionStatistics) -> NDArray[np.float64]:
     NDArray
         (n_positions, n_positions) float64; NaN where there is no mutual information.
     """
-    excess = statistics.support_joint - statistics.support - statistics.support.T + 1
+    cells = (statistics.support - 1) * (statistics.support.T - 1)
     known = ~np.isnan(statistics.mi)
     weight = np.where(known, statistics.weight, 1.0)
-    return np.where(known, excess / (2 * weight * math.log(2)), np.nan)
+    return np.where(known, cells / (2 * weight * math.log(2)), np.nan)
 
 
 def pair_kmer_counts(
