@@ -31,15 +31,6 @@ ROWS = st.integers(1, 14).flatmap(
 )
 
 
-@settings(deadline=None)  # the first example compiles
-@given(rows=ROWS, pattern=st.text(SYMBOLS, min_size=1, max_size=5))
-def test_match_pattern_matches_reference(rows, pattern):
-    codes = codes_of(*rows) if rows else np.zeros((0, 9), np.uint8)
-    matches = patterns.match_pattern(codes, patterns.pattern_masks(pattern.lower(), "ACGT"))
-    assert matches.shape == (len(rows), max(codes.shape[1] - len(pattern) + 1, 0))
-    assert matches.tolist() == [reference.pattern_matches(row, pattern) for row in rows]
-
-
 def test_pattern_masks_in_other_alphabets():
     assert patterns.pattern_masks("uY", "ACGU").tolist() == [8, 10]
     protein = "ACDEFGHIKLMNPQRSTVWY"
@@ -59,15 +50,13 @@ def test_pattern_masks_refuse(pattern, alphabet):
 
 
 @settings(deadline=None)  # the first example compiles
-@given(rows=ROWS, length=st.integers(1, 5), seed=st.integers(0, 99))
-def test_score_pwm_matches_reference(rows, length, seed):
+@given(rows=ROWS, pattern=st.text(SYMBOLS, min_size=1, max_size=5))
+def test_pattern_hits_match_reference(rows, pattern):
     codes = codes_of(*rows) if rows else np.zeros((0, 9), np.uint8)
-    log_odds = random_log_odds(length, seed)
-    scores = patterns.score_pwm(codes, log_odds)
-    assert scores.dtype == np.float32
-    assert scores.shape == (len(rows), max(codes.shape[1] - length + 1, 0))
-    expected = [reference.window_scores(row, log_odds.tolist()) for row in codes.tolist()]
-    assert scores.tolist() == expected
+    found = patterns.first_hit(codes, patterns.pattern_masks(pattern.lower(), "ACGT"))
+    matches = [reference.pattern_matches(row, pattern) for row in rows]
+    expected = [row.index(True) if any(row) else -1 for row in matches]
+    assert found.position.tolist() == expected
 
 
 @settings(deadline=None)  # the first example compiles
@@ -82,24 +71,19 @@ def test_hits_match_reference(rows, length, seed, threshold, both):
     codes = codes_of(*rows) if rows else np.zeros((0, 9), np.uint8)
     log_odds = random_log_odds(length, seed)
     options = {"threshold": threshold, "complement": COMPLEMENT if both else None}
-    found = patterns.all_hits(codes, log_odds, **options)
     best = patterns.best_hit(codes, log_odds, **options)
     first = patterns.first_hit(codes, log_odds, **options)
-    assert [array.dtype for array in found] == [np.int64, np.int64, np.int8, np.float32]
     assert [array.dtype for array in best] == [np.int64, np.int8, np.float32]
-    everything = []
     for i, row in enumerate(codes.tolist()):
         hits = reference.hits(
             row, log_odds.tolist(), threshold, COMPLEMENT.tolist() if both else None
         )
-        everything += [(i, *hit) for hit in hits]
         none = (-1, 0, -np.inf)
         expected = max(hits, key=lambda hit: hit[2], default=none)
         assert tuple(array[i] for array in best) == expected
         leftmost = [hit for hit in hits if hit[0] == hits[0][0]]
         expected = max(leftmost, key=lambda hit: hit[2], default=none)
         assert tuple(array[i] for array in first) == expected
-    assert list(zip(*found, strict=True)) == everything
 
 
 def test_patterns_on_both_strands():
@@ -109,9 +93,6 @@ def test_patterns_on_both_strands():
     assert best.position.tolist() == [3, -1, 0]
     assert best.strand.tolist() == [1, 0, -1]
     assert best.score.tolist() == [0, -np.inf, 0]
-    found = patterns.all_hits(codes, masks, complement=COMPLEMENT)
-    assert found.position.tolist() == [3, 0, 3]
-    assert found.strand.tolist() == [1, -1, 1]
 
 
 def test_same_hits_for_any_threads(monkeypatch):
@@ -120,9 +101,9 @@ def test_same_hits_for_any_threads(monkeypatch):
     monkeypatch.setattr(row_ranges, "_WORTH_THREADS", 0)
     monkeypatch.setattr(row_ranges, "_RANGE", 1)
     monkeypatch.setattr(mutua_settings, "threads", 1)
-    once = patterns.all_hits(codes, log_odds, threshold=1, complement=COMPLEMENT)
+    once = patterns.best_hit(codes, log_odds, threshold=1, complement=COMPLEMENT)
     monkeypatch.setattr(mutua_settings, "threads", 2)
-    again = patterns.all_hits(codes, log_odds, threshold=1, complement=COMPLEMENT)
+    again = patterns.best_hit(codes, log_odds, threshold=1, complement=COMPLEMENT)
     for a, b in zip(once, again, strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -10,7 +10,6 @@ from mutua.models.alphabets import (
     PADDING_SYMBOL,
     UNKNOWN,
     alphabet_name,
-    complement,
     resolve_alphabet,
     unknown_symbol,
 )
@@ -68,23 +67,3 @@ def test_symbols_of_unknown_letters_are_no_letters_and_no_padding() -> None:
 
 def test_codes_of_letters_never_meet_those_of_unknown_and_padding() -> None:
     assert MOST_LETTERS < UNKNOWN < PADDING == 255
-
-
-@pytest.mark.parametrize(
-    ("letters", "codes"),
-    [
-        ("ACGT", [3, 2, 1, 0]),
-        ("ACGU", [3, 2, 1, 0]),
-        ("TCAG", [2, 3, 0, 1]),
-        ("UGCA", [3, 2, 1, 0]),
-    ],
-)
-def test_complements(letters: str, codes: list[int]) -> None:
-    assert complement(letters) == codes
-    assert [codes[code] for code in codes] == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("letters", [ALPHABETS["protein"], "01", "ACGTU", "acgt"])
-def test_alphabets_without_complement(letters: str) -> None:
-    with pytest.raises(InvalidInput, match=r"has no complement\. Use a DNA or RNA sequence set"):
-        complement(letters)

@@ -24,13 +24,9 @@ from mutua.kernels.rows import over_rows
 
 __all__ = [
     "BestHits",
-    "Hits",
-    "all_hits",
     "best_hit",
     "first_hit",
-    "match_pattern",
     "pattern_masks",
-    "score_pwm",
 ]
 
 Codes = npt.NDArray[np.uint8]
@@ -62,27 +58,6 @@ class BestHits(NamedTuple):
         float32 (sequence,): the log-odds score, 0 for a pattern, -inf where there is no hit.
     """
 
-    position: npt.NDArray[np.int64]
-    strand: npt.NDArray[np.int8]
-    score: npt.NDArray[np.float32]
-
-
-class Hits(NamedTuple):
-    """All hits of a motif, in the order of sequence, position and strand (forward first).
-
-    Attributes
-    ----------
-    sequence
-        int64 (hit,): index of the sequence.
-    position
-        int64 (hit,): where the hit begins, on either strand counted from the left end of the row.
-    strand
-        int8 (hit,): 1 forward, -1 reverse.
-    score
-        float32 (hit,): the log-odds score; 0 for a pattern.
-    """
-
-    sequence: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
     strand: npt.NDArray[np.int8]
     score: npt.NDArray[np.float32]
@@ -141,63 +116,6 @@ def pattern_masks(pattern: str, alphabet: str) -> npt.NDArray[np.uint64]:
         if len(letters) == len(any_letter):
             masks[j] |= np.uint64(1 << _UNKNOWN_BIT)
     return masks
-
-
-def match_pattern(codes: Codes, masks: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Tell in which windows a pattern occurs, on the forward strand.
-
-    Parameters
-    ----------
-    codes
-        uint8 (sequence, position).
-    masks
-        uint64 (motif_position,) from :func:`pattern_masks`.
-
-    Returns
-    -------
-    bool array (sequence, position - motif_position + 1)
-        No column if the sequences are shorter than the pattern.
-
-    Examples
-    --------
-    >>> match_pattern(np.array([[0, 3, 0, 3]], np.uint8), pattern_masks("AT", "ACGT"))
-    array([[ True, False,  True]])
-    """
-    return _score_windows(codes, np.asarray(masks, np.uint64)) == 0
-
-
-def score_pwm(codes: Codes, log_odds: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Give the score of every window: the sum of the log-odds of its letters, forward strand.
-
-    Parameters
-    ----------
-    codes
-        uint8 (sequence, position).
-    log_odds
-        float (letter, motif_position), in any unit (bits by custom); -inf forbids a letter.
-
-    Returns
-    -------
-    float32 array (sequence, position - motif_position + 1)
-        Summed in float64. -inf where the window holds an unknown letter or padding. No column if
-        the sequences are shorter than the motif.
-
-    Examples
-    --------
-    >>> log_odds = [[1.0, -2.0], [-2.0, 1.5]]
-    >>> score_pwm(np.array([[0, 1, 1, 254]], np.uint8), log_odds)
-    array([[ 2.5, -0.5, -inf]], dtype=float32)
-    """
-    return _score_windows(codes, np.asarray(log_odds, np.float64))
-
-
-def _score_windows(codes: Codes, motif: Motif) -> npt.NDArray[np.float32]:
-    codes = check_codes(codes)
-    rows, scores = _score_tables(motif, None)
-    n_windows = max(codes.shape[1] - scores.shape[2] + 1, 0)
-    windows = np.empty((codes.shape[0], n_windows), np.float32)
-    over_rows(_score_rows, len(codes), codes, rows, scores, windows, row_cost=_cost(codes, scores))
-    return windows
 
 
 def best_hit(
@@ -281,37 +199,6 @@ def _hit_per_sequence(
     return hits
 
 
-def all_hits(
-    codes: Codes,
-    motif: Motif,
-    *,
-    threshold: float = -np.inf,
-    complement: npt.NDArray[np.uint8] | None = None,
-) -> Hits:
-    """Find every window with at least the threshold score.
-
-    A palindrome is found on both strands. Parameters and errors are those of :func:`best_hit`.
-
-    Returns
-    -------
-    Hits
-        Named arrays sequence, position, strand and score.
-
-    Examples
-    --------
-    >>> codes = np.array([[3, 3, 3], [0, 3, 0]], np.uint8)
-    >>> hits = all_hits(codes, pattern_masks("TN", "ACGT"))
-    >>> hits.sequence, hits.position
-    (array([0, 0, 1]), array([0, 1, 1]))
-    """
-    codes = check_codes(codes)
-    rows, scores = _score_tables(motif, complement)
-    least, cost = np.float32(threshold), _cost(codes, scores)
-    found = over_rows(_all_rows, len(codes), codes, rows, scores, least, row_cost=cost)
-    found = found or [_all_rows(0, 0, codes, rows, scores, least)]
-    return Hits(*(np.concatenate(column) for column in zip(*found, strict=True)))
-
-
 def _score_tables(motif: Motif, complement: npt.NDArray[np.uint8] | None) -> tuple[Rows, Scores]:
     """Give the table row of every code, and the scores (strand, row, motif_position).
 
@@ -370,22 +257,6 @@ def _score_sequence(codes: Codes, rows: Rows, scores: Scores, row_at: Rows, tota
 
 
 @njit(cache=True, nogil=True)
-def _score_rows(
-    start: int,
-    stop: int,
-    codes: Codes,
-    rows: Rows,
-    scores: Scores,
-    windows: npt.NDArray[np.float32],
-) -> None:
-    row_at = np.empty(codes.shape[1], np.int64)
-    totals = np.empty((1, windows.shape[1]))
-    for i in range(start, stop):
-        _score_sequence(codes[i], rows, scores, row_at, totals)
-        windows[i] = totals[0]
-
-
-@njit(cache=True, nogil=True)
 def _best_rows(
     start: int,
     stop: int,
@@ -409,26 +280,3 @@ def _best_rows(
                     position[i], strand[i], score[i] = p, 1 - 2 * s, value
             if first and position[i] >= 0:
                 break
-
-
-@njit(cache=True, nogil=True)
-def _all_rows(
-    start: int, stop: int, codes: Codes, rows: Rows, scores: Scores, threshold: np.float32
-) -> Hits:
-    row_at = np.empty(codes.shape[1], np.int64)
-    totals = np.empty((scores.shape[0], max(codes.shape[1] - scores.shape[2] + 1, 0)))
-    sequence = [start for _ in range(0)]  # empty, but of a known type
-    position = [start for _ in range(0)]
-    strand = [np.int8(0) for _ in range(0)]
-    score = [np.float32(0) for _ in range(0)]
-    for i in range(start, stop):
-        _score_sequence(codes[i], rows, scores, row_at, totals)
-        for p in range(totals.shape[1]):
-            for s in range(totals.shape[0]):
-                value = np.float32(totals[s, p])
-                if value >= threshold and value > -np.inf:
-                    sequence.append(i)
-                    position.append(p)
-                    strand.append(np.int8(1 - 2 * s))
-                    score.append(value)
-    return Hits(np.array(sequence), np.array(position), np.array(strand), np.array(score))

@@ -17,7 +17,6 @@ __all__ = [
     "PADDING_SYMBOL",
     "UNKNOWN",
     "alphabet_name",
-    "complement",
     "resolve_alphabet",
     "unknown_symbol",
 ]
@@ -87,22 +86,3 @@ def unknown_symbol(letters: str) -> str:
         return known
     symbols = "NX?*.#~" + "".join(map(chr, range(33, 127)))
     return next(s for s in symbols if s not in letters and s != PADDING_SYMBOL)
-
-
-def complement(letters: str) -> list[int]:
-    """Give, for each letter of a nucleic-acid alphabet, the code of its complement.
-
-    Raises
-    ------
-    InvalidInput
-        If the alphabet is neither DNA nor RNA.
-    """
-    if sorted(letters) not in (sorted("ACGT"), sorted("ACGU")):
-        raise InvalidInput(
-            "sequences",
-            f"the alphabet {alphabet_name(letters)!r} has no complement",
-            "use a DNA or RNA sequence set",
-        )
-    first = "ACGT" if "T" in letters else "ACGU"
-    pairs = dict(zip(first, reversed(first), strict=True))
-    return [letters.index(pairs[letter]) for letter in letters]
