@@ -228,6 +228,7 @@ def _significance(null: PositionNull) -> dict[str, np.ndarray]:
         null.mean[upper],
         null.variance[upper],
         null.n_permutations,
+        skewness=null.skewness[upper],
         lowest=null.lowest[upper],
     )
     found = {
