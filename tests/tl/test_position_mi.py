@@ -190,6 +190,28 @@ def test_positions_of_the_sequences_carry_over(planted: xr.Dataset) -> None:
         mt.tl.explain_pair(numbered, -2, 7, k=1)
 
 
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_genomic_coordinates_of_one_region(planted: xr.Dataset, strand: str) -> None:
+    region = {
+        "chrom": ("sequence", ["chr7"] * N),
+        "start": ("sequence", np.full(N, 500)),
+        "end": ("sequence", np.full(N, 500 + LENGTH)),
+        "strand": ("sequence", [strand] * N),
+    }
+    located = planted.assign_coords(region)
+    mi = mt.tl.position_mi(located, k=2)
+    numbered = np.arange(500, 500 + LENGTH)[:: 1 if strand == "+" else -1]
+    assert mi["position_i"].values.tolist() == numbered[: LENGTH - 1].tolist()
+    assert mi["position_j"].attrs == {"long_name": "position on chr7", "units": "bp"}
+    pairs = mt.tl.explain_pair(located, numbered[2], numbered[7], k=1)
+    same = mt.tl.explain_pair(planted, 2, 7, k=1)
+    np.testing.assert_array_equal(numbers(pairs, "observed"), numbers(same, "observed"))
+    starts = np.full(N, 500)
+    starts[0] = 499
+    several = located.assign_coords(start=("sequence", starts))
+    assert mt.tl.position_mi(several, k=2)["position_i"].values[0] == 0
+
+
 def test_by_distance(planted: xr.Dataset) -> None:
     mi = mt.tl.position_mi(planted, k=2)
     by_distance = mt.tl.mi_by_distance(mi)

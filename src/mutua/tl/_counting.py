@@ -13,9 +13,15 @@ from mutua.errors import InvalidInput
 from mutua.kernels.sequence_blocks import BLOCK
 from mutua.models import Dataset, SequenceSet
 from mutua.models.alphabets import UNKNOWN
-from mutua.models.dims import CODES, WEIGHT
+from mutua.models.dims import CODES, POSITION, WEIGHT
 
-__all__ = ["SequenceBlocks", "saying_sequences", "sequence_blocks", "sequence_weights"]
+__all__ = [
+    "SequenceBlocks",
+    "position_numbers",
+    "saying_sequences",
+    "sequence_blocks",
+    "sequence_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -75,3 +81,30 @@ def saying_sequences() -> Iterator[None]:
         if error.argument not in names:
             raise
         raise type(error)(names[error.argument], error.found, error.remedy) from error
+
+
+def position_numbers(sequences: Dataset[SequenceSet]) -> xr.Variable | None:
+    """Give the numbers of the positions, or None where they have no other than 0, 1, 2, ...
+
+    These are the coordinate ``position``, or else genomic coordinates where all sequences are of
+    one region, e.g. variants of a locus; on the minus strand they fall.
+    """
+    if POSITION in sequences.coords:
+        return sequences[POSITION].variable
+    region = [name for name in ("chrom", "start", "end", "strand") if name in sequences.coords]
+    if region[:3] != ["chrom", "start", "end"]:
+        return None
+    same = {}
+    for name in region:
+        values = np.asarray(sequences[name].values)
+        if len(values) == 0 or (values != values[0]).any():
+            return None
+        same[name] = values[0]
+    length = sequences.sizes[POSITION]
+    if int(same["end"]) - int(same["start"]) != length:
+        return None
+    numbers = np.arange(int(same["start"]), int(same["end"]), dtype=np.int64)
+    if str(same.get("strand", "+")) == "-":
+        numbers = numbers[::-1]
+    attrs = {"long_name": f"position on {same['chrom']}", "units": "bp"}
+    return xr.Variable((POSITION,), numbers, attrs)

@@ -12,9 +12,9 @@ from mutua.kernels.position_mi import pair_kmer_counts
 from mutua.models import Dataset, KmerPairs, SequenceSet, as_kind, checked
 from mutua.models.alphabets import unknown_symbol
 from mutua.models.arguments import number, one_of, whole_number
-from mutua.models.dims import KMER_I, KMER_J, POSITION
+from mutua.models.dims import KMER_I, KMER_J
 from mutua.settings import settings
-from mutua.tl._counting import saying_sequences, sequence_blocks, sequence_weights
+from mutua.tl._counting import position_numbers, saying_sequences, sequence_blocks, sequence_weights
 
 __all__ = ["explain_pair"]
 
@@ -128,12 +128,11 @@ def explain_pair(
 def _index_of(sequences: Dataset[SequenceSet], argument: str, position: int) -> int:
     """Give the index of a position that is named by its coordinate."""
     position = whole_number(argument, position)
-    if POSITION not in sequences.coords:
+    known = position_numbers(sequences)
+    if known is None:
         return position
-    found = np.flatnonzero(sequences[POSITION].values == position)
+    found = np.flatnonzero(known.values == position)
     if len(found) == 0:
-        values = sequences[POSITION].values
-        raise InvalidInput(
-            argument, f"{position}", f"positions go from {values[0]} to {values[-1]}"
-        )
+        first, last = known.values[0], known.values[-1]
+        raise InvalidInput(argument, f"{position}", f"positions go from {first} to {last}")
     return int(found[0])

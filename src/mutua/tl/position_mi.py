@@ -22,6 +22,7 @@ from mutua.models.dims import (
 from mutua.models.position_mi import CORRECTIONS, MEASURES
 from mutua.tl._counting import (
     SequenceBlocks,
+    position_numbers,
     saying_sequences,
     sequence_blocks,
     sequence_weights,
@@ -95,10 +96,11 @@ def position_mi(
     Returns
     -------
     PositionMI
-        Square over the positions where k-mers start; NaN where they overlap or no sequence has
-        both. With permutations also ``mi_null`` (their mean), ``p_value`` (one-sided; from a
-        gamma tail where fewer than 10 permutations would reach the value), ``q_value``
-        (Benjamini-Hochberg over all pairs) and ``p_familywise`` (maximum over all pairs).
+        Square over the positions where k-mers start, numbered as the sequences' ``position`` or,
+        where all are of one genomic region, by its coordinates; NaN where k-mers overlap or no
+        sequence has both. With permutations also ``mi_null`` (their mean), ``p_value``
+        (one-sided; from a gamma tail where fewer than 10 permutations would reach the value),
+        ``q_value`` (Benjamini-Hochberg over all pairs) and ``p_familywise`` (maximum over all pairs).
         p-values are of MI, with ``correction="apc"`` of the corrected MI.
 
     Raises
@@ -248,10 +250,10 @@ def _significance(null: PositionNull) -> dict[str, np.ndarray]:
 def _coordinates(sequences: Dataset[SequenceSet], k: int) -> dict[str, Any]:
     """Give the positions where k-mers start, as the sequences number them."""
     n = sequences.sizes[POSITION] - k + 1
-    if POSITION in sequences.coords:
-        numbers = sequences[POSITION].values[:n]
-        attrs = {key: sequences[POSITION].attrs.get(key) for key in ("long_name", "units")}
-        attrs = {key: value for key, value in attrs.items() if value is not None}
+    known = position_numbers(sequences)
+    if known is not None:
+        numbers = known.values[:n]
+        attrs = {key: known.attrs[key] for key in ("long_name", "units") if key in known.attrs}
         labels = {POSITION_I: attrs, POSITION_J: attrs}
     else:
         numbers = np.arange(n, dtype=np.int64)
