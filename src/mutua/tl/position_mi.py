@@ -100,8 +100,8 @@ def position_mi(
         where all are of one genomic region, by its coordinates; NaN where k-mers overlap or no
         sequence has both. With permutations also ``mi_null`` (their mean), ``p_value``
         (one-sided; from a gamma tail where fewer than 10 permutations would reach the value),
-        ``q_value`` (Benjamini-Hochberg over all pairs) and ``p_familywise`` (maximum over all pairs).
-        p-values are of MI, with ``correction="apc"`` of the corrected MI.
+        ``q_value`` (Benjamini-Hochberg over all pairs) and ``p_familywise`` (maximum over all
+        pairs). p-values are of MI, with ``correction="apc"`` of the corrected MI.
 
     Raises
     ------
