@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +16,8 @@ def main() -> None:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
     for name in sys.argv[1:] or known:
         print(f"== {name}", flush=True)
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        # A process each, so that peak memory is its own.
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
 
 
 if __name__ == "__main__":
