@@ -99,7 +99,7 @@ def _splice_acceptor(figures: Path) -> dict[str, object]:
         f"{medians[1]:+.3f} after Miller-Madow, {medians[2]:+.4f} less shuffled"
     )
     i, j = _tell_pairs("k = 1, pseudocount 0, less shuffled", letters, "mi_corrected")
-    pairs = mt.tl.explain_pair(top, i, j, k=1, pseudocount=0)
+    pairs = mt.tl.explain_pair(top, i, j, k=1)
     best = pairs["contribution"].argmax(...)
     first, second = (str(pairs[axis][place].values) for axis, place in best.items())
     print(f"    most of it is {first} at {i} with {second} at {j}")
@@ -183,7 +183,7 @@ def _rhomboid(figures: Path) -> dict[str, object]:
     print("3. Coevolution and contacts in rhomboid proteases")
     alignment = mt.pp.sequence_weights(mt.datasets.rhomboid(), identity=0.8)
     contacts = mt.datasets.contacts(atom="CB")
-    mi = mt.tl.position_mi(alignment, k=1, pseudocount=0.05, correction="apc", n_permutations=50)
+    mi = mt.tl.position_mi(alignment, k=1, pseudocount=0.05, correction="apc")
     table = mt.tl.compare_contacts(mi, contacts)
     for score, auroc, precision, base in zip(
         table["score"].values,

@@ -140,7 +140,7 @@ def test_clicks_show_what_explain_pair_gives(page: Page) -> None:
     i, j = (int(index) for index in best.values())
     found = explained["pairs"][f"{i},{j}"]
     i, j = (int(mi["position_i"][index]) for index in (i, j))
-    table = mt.tl.explain_pair(seqs, i, j, k=2)
+    table = mt.tl.explain_pair(seqs, i, j, k=2, pseudocount=mi.attrs["pseudocount"])
     assert found["total"] == pytest.approx(float(table["contribution"].sum()), rel=1e-5)
     assert found["total"] == pytest.approx(float(mi["mi"].max()), rel=1e-5)
     kmer_i, kmer_j, observed, expected, contribution = found["rows"][0]

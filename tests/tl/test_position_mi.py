@@ -65,7 +65,11 @@ def test_square_symmetric_and_empty_where_kmers_overlap(planted: xr.Dataset) -> 
 
 
 def test_contributions_add_up_to_the_pixel(planted: xr.Dataset) -> None:
-    for options in ({"pseudocount": 5.0}, {"pseudocount": 0.0}, {"gap": "symbol"}):
+    for options in (
+        {"pseudocount": 5.0},
+        {"pseudocount": 0.0},
+        {"pseudocount": 1.0, "gap": "symbol"},
+    ):
         mi = mt.tl.position_mi(planted, k=2, **options)
         pairs = mt.tl.explain_pair(planted, 7, 2, k=2, **options)
         assert float(pairs["contribution"].sum()) == pytest.approx(mi["mi"].values[2, 7], abs=1e-12)
@@ -103,6 +107,19 @@ def test_weights_count_sequences_twice() -> None:
         np.testing.assert_allclose(numbers(one), numbers(other), atol=1e-12)
         plain = mt.tl.position_mi(weighted, k=1, weighted=False, **options)
         assert not np.allclose(numbers(plain), numbers(one), equal_nan=True)
+
+
+def test_permutations_of_weighted_sequences_warn(planted: xr.Dataset) -> None:
+    weighted = planted.assign(weight=("sequence", np.ones(N)))
+    with pytest.warns(UserWarning, match="treat sequences as independent"):
+        mt.tl.position_mi(weighted, k=1, n_permutations=2)
+
+
+def test_explained_signs_follow_observed_and_expected(planted: xr.Dataset) -> None:
+    pairs = mt.tl.explain_pair(planted, 2, 7, k=1)
+    excess = numbers(pairs, "observed") - numbers(pairs, "expected")
+    seen = numbers(pairs, "observed") > 0
+    assert (np.sign(numbers(pairs, "contribution")) == np.sign(excess))[seen].all()
 
 
 def test_same_bits_in_memory_on_dask_and_from_a_store(planted: xr.Dataset, tmp_path: Path) -> None:

@@ -382,6 +382,11 @@ def _part_bytes(part: Any) -> int:
 def check_version(kind: str, version: int, where: str) -> None:
     """Refuse an element of a kind or version that this mutua does not know."""
     current = 1 if kind == "AnnData" else KINDS[kind]._version if kind in KINDS else 0
+    if current == 0:
+        raise NewerVersion(
+            f"{where}: the kind {kind} is not known here. Import the module that defines it, or "
+            "upgrade with pip install --upgrade mutua if a newer mutua wrote it."
+        )
     if version > current:
         raise NewerVersion(
             f"{where}: {kind} version {version} was written by a newer mutua. Upgrade with "

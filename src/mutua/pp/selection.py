@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mutua.blocks import is_chunked
 from mutua.errors import InvalidInput
 from mutua.models import Dataset, SequenceSet, as_kind, checked
 from mutua.models.arguments import number, whole_number
@@ -59,6 +60,11 @@ def select(
     >>> mt.pp.to_strings(mt.pp.select(seqs, target="n_g", above=1))
     ['AGGA', 'GGGG']
     """
+    if PREDICTION in sequences and is_chunked(sequences[PREDICTION].data):
+        # Computed once: a model that is not deterministic would give the chosen other scores.
+        sequences = as_kind(
+            SequenceSet, sequences.assign({PREDICTION: sequences[PREDICTION].compute()})
+        )
     scores = _scores(sequences, target)
     known = np.flatnonzero(~np.isnan(scores))
     if len(known) == 0:

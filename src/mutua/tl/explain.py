@@ -26,7 +26,7 @@ def explain_pair(
     position_j: int,
     *,
     k: int = 3,
-    pseudocount: float = 5.0,
+    pseudocount: float = 0.0,
     weighted: bool | None = None,
     gap: str = "drop",
 ) -> Dataset[KmerPairs]:
@@ -39,8 +39,12 @@ def explain_pair(
     position_i, position_j
         Positions of the two k-mers, as the axes of `position_mi` show them (in the coordinate
         ``position`` of the sequences where they have one). The k-mers must not overlap.
-    k, pseudocount, weighted, gap
+    k, weighted, gap
         As for `position_mi`.
+    pseudocount
+        As for `position_mi`; the contributions add up to a pixel of a map with the same k and
+        pseudocount. By default none: with one they are those of a mixture with uniform k-mers, in
+        which a frequent pair contributes even if it is rarer than expected.
 
     Returns
     -------

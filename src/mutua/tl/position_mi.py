@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,10 @@ def position_mi(
     reading a map as dependency. Without a pseudocount the bias is about
     (K - 1)^2 / (2 N ln 2) bits for K k-mers; ``correction="shuffle"`` takes either away.
 
+    Permutations treat sequences as independent. Related ones (an alignment of a family) are not,
+    and weights do not make them so: their p-values are too small and the shuffle correction takes
+    off too little. With weights and permutations a warning says so.
+
     References
     ----------
     Hartonen et al., PlotMI: visualization of pairwise interactions and positional preferences
@@ -156,6 +161,13 @@ def position_mi(
         "pseudocount": pseudocount,
         "weights": sequence_weights(sequences, weighted),
     }
+    if n_permutations and counting["weights"] is not None:
+        warnings.warn(
+            "permutations treat sequences as independent; weighted sequences are related, so "
+            "p-values are too small. Use one sequence of each cluster, or weighted=False",
+            UserWarning,
+            stacklevel=3,
+        )
     with saying_sequences():
         if measure == "mi":
             values = _mi_values(blocks, counting, correction, normalize, n_permutations, seed)
