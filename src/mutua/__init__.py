@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mutua import datasets, io, models, pl, pp, report, stats, tl
     from mutua.analysis import Analysis, open
     from mutua.io.contacts import read_contacts
+    from mutua.io.dataframes import to_dataframe
+    from mutua.io.from_dataframe import from_dataframe
+    from mutua.io.interop import from_plotmi, to_plotmi
+    from mutua.io.motifs import read_motifs, write_motifs
     from mutua.io.regions import read_regions
     from mutua.io.sequences import (
         from_one_hot,
@@ -28,7 +32,9 @@ if TYPE_CHECKING:
         ContactMap,
         DistanceMI,
         KmerPairs,
+        MotifSet,
         PositionMI,
+        PositionMIDifference,
         SequenceSet,
         Table,
         sel,
@@ -41,17 +47,25 @@ _PLACES = {
     "ContactMap": "mutua.models",
     "DistanceMI": "mutua.models",
     "KmerPairs": "mutua.models",
+    "MotifSet": "mutua.models",
     "PositionMI": "mutua.models",
+    "PositionMIDifference": "mutua.models",
     "SequenceSet": "mutua.models",
     "Table": "mutua.models",
     "sel": "mutua.models",
+    "from_dataframe": "mutua.io.from_dataframe",
     "from_one_hot": "mutua.io.sequences",
+    "from_plotmi": "mutua.io.interop",
     "from_strings": "mutua.io.sequences",
     "read_contacts": "mutua.io.contacts",
     "read_fasta": "mutua.io.sequences",
+    "read_motifs": "mutua.io.motifs",
     "read_regions": "mutua.io.regions",
     "read_text": "mutua.io.sequences",
+    "to_dataframe": "mutua.io.dataframes",
+    "to_plotmi": "mutua.io.interop",
     "write_fasta": "mutua.io.sequences",
+    "write_motifs": "mutua.io.motifs",
 }
 
 __all__ = [
@@ -59,12 +73,16 @@ __all__ = [
     "ContactMap",
     "DistanceMI",
     "KmerPairs",
+    "MotifSet",
     "PositionMI",
+    "PositionMIDifference",
     "SequenceSet",
     "Table",
     "datasets",
     "errors",
+    "from_dataframe",
     "from_one_hot",
+    "from_plotmi",
     "from_strings",
     "io",
     "models",
@@ -73,6 +91,7 @@ __all__ = [
     "pp",
     "read_contacts",
     "read_fasta",
+    "read_motifs",
     "read_regions",
     "read_text",
     "report",
@@ -80,7 +99,10 @@ __all__ = [
     "settings",
     "stats",
     "tl",
+    "to_dataframe",
+    "to_plotmi",
     "write_fasta",
+    "write_motifs",
 ]
 
 

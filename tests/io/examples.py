@@ -47,6 +47,26 @@ def position_mi() -> xr.Dataset:
     )
 
 
+def position_mi_difference() -> xr.Dataset:
+    """A 4 x 4 difference with NaN on the diagonal."""
+    mi = position_mi()["mi"].values
+    return mt.PositionMIDifference.build(
+        mi_a=mi,
+        mi_b=mi / 4,
+        difference=mi * 3 / 4,
+        position_i=np.arange(4),
+        position_j=np.arange(4),
+        k=1,
+        alphabet="ACGT",
+        pseudocount=0.0,
+        n_sequences_a=10,
+        n_sequences_b=12,
+        name_a="erste_ä",
+        name_b="二",
+        correction="none",
+    )
+
+
 def distance_mi() -> xr.Dataset:
     """5 distances."""
     return mt.DistanceMI.build(
@@ -86,6 +106,16 @@ def contact_map() -> xr.Dataset:
     )
 
 
+def motif_set() -> xr.Dataset:
+    """3 motifs of 2, 4 and 5 amino acids."""
+    return mt.MotifSet.build(
+        {"RGD": "RG", "zinc": "CXXC", "kinase": "RRXST"},
+        alphabet="protein",
+        n_sites=[4, np.nan, 7.5],
+        name=["Zellbindung_ä", "", "🧬"],
+    )
+
+
 def table(n: int = 8) -> xr.Dataset:
     """8 rows of every type a column may have, in an order that no sorting gives."""
     rows = np.arange(n)
@@ -113,8 +143,10 @@ def table(n: int = 8) -> xr.Dataset:
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "SequenceSet": sequence_set,
     "PositionMI": position_mi,
+    "PositionMIDifference": position_mi_difference,
     "DistanceMI": distance_mi,
     "KmerPairs": kmer_pairs,
+    "MotifSet": motif_set,
     "ContactMap": contact_map,
     "Table": table,
 }

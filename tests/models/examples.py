@@ -48,6 +48,30 @@ def position_mi(n: int = 4) -> xr.Dataset:
     )
 
 
+def position_mi_difference(n: int = 5) -> xr.Dataset:
+    a, b = (part["mi"].values for part in (position_mi(n), position_mi(n)))
+    return mt.PositionMIDifference.build(
+        mi_a=2 * a,
+        mi_b=b,
+        difference=2 * a - b,
+        difference_null=b / 10,
+        difference_corrected=2 * a - b - b / 10,
+        p_value=np.where(np.isnan(a), np.nan, 0.25),
+        position_i=np.arange(n),
+        position_j=np.arange(n),
+        k=1,
+        alphabet="ACGT",
+        pseudocount=0.0,
+        n_sequences_a=100,
+        n_sequences_b=70,
+        name_a="top",
+        name_b="bottom",
+        correction="shuffle",
+        n_permutations=99,
+        n_tests=10,
+    )
+
+
 def distance_mi() -> xr.Dataset:
     return mt.DistanceMI.build(
         mi_mean=np.ones(3),
@@ -84,6 +108,23 @@ def contact_map() -> xr.Dataset:
     )
 
 
+def motif_set() -> xr.Dataset:
+    return mt.MotifSet.build(
+        {"M1": "GATAAG", "M2": "CANNTG", "M3": "TATA"},
+        contribution=np.random.default_rng(0).normal(size=(3, 4, 6))
+        * (np.arange(6) < [[[6]], [[6]], [[4]]]),
+        n_sites=[120, np.nan, 12.5],
+        p_value=[0.001, 0.5, np.nan],
+        q_value=[0.003, 0.5, np.nan],
+        e_value=[1e-9, 12, np.nan],
+        activation_max=[2.5, np.nan, 1],
+        activation_consensus=[2.25, np.nan, -1],
+        name=["GATA1", "TAL1", ""],
+        family=["GATA", "bHLH", ""],
+        background={"A": 0.3, "C": 0.2, "G": 0.2, "T": 0.3},
+    )
+
+
 def table() -> xr.Dataset:
     return mt.Table.build(
         motif=["GATA1", "TAL1"],
@@ -99,7 +140,9 @@ EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "ContactMap": contact_map,
     "DistanceMI": distance_mi,
     "KmerPairs": kmer_pairs,
+    "MotifSet": motif_set,
     "PositionMI": position_mi,
+    "PositionMIDifference": position_mi_difference,
     "SequenceSet": sequence_set,
     "Table": table,
 }

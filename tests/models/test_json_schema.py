@@ -112,7 +112,8 @@ def test_what_is_stored_is_valid(name: str, stored: dict[str, Metadata]) -> None
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_elements_without_entries_are_valid(name: str, tmp_path: Path) -> None:
     element = EXAMPLES[name]()
-    none = element.isel({dim: slice(0) for dim in element.dims})
+    # The letters are those of the alphabet, however many entries there are.
+    none = element.isel({dim: slice(0) for dim in element.dims if dim != "letter"})
     mt.Analysis({"none": none}).write(tmp_path / "study.zarr")
     path = tmp_path / "study.zarr" / mt.open(tmp_path / "study.zarr").path("none")
     assert errors(KINDS[name], json.loads((path / "zarr.json").read_text())) == []

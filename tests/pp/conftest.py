@@ -45,6 +45,25 @@ def full() -> xr.Dataset:
 
 
 @pytest.fixture
+def own(full: xr.Dataset) -> xr.Dataset:
+    """The set above with variables of the user's own along every dim, and embedded motifs."""
+    random = np.random.default_rng(6)
+    seqs = mt.pp.embed_motifs(full, ["GA", "C"], seed=1).assign(
+        {name: full[name] for name in ("prediction", "weight")}
+    )
+    return seqs.assign(
+        barcodes=("sequence", random.integers(0, 99, N)),
+        spread=(("sequence", "target"), random.random((N, 3))),
+        strength=("motif", [0.5, 0.7]),
+        conserved=(("sequence", "position"), random.random((N, LENGTH))),
+        entropy=("position", random.random(LENGTH)),
+    ).assign_coords(
+        region=("position", list("iiiiieeeeeee")),
+        base=(("sequence", "position"), random.integers(0, 99, (N, LENGTH))),
+    )
+
+
+@pytest.fixture
 def untouched(full: xr.Dataset) -> Any:
     """The set above; after the test it must be what it was."""
     before = full.copy(deep=True)

@@ -132,6 +132,17 @@ def test_all_of_a_sequence_comes_along(untouched, function_of):
     xr.testing.assert_equal(again.compute(), out)
 
 
+def test_variables_of_the_users_own(own):
+    out = mt.pp.align_on(own, "RY", upstream=1, downstream=4, both_strands=True)
+    mt.SequenceSet.check(out, deep=True)
+    along_position = {"conserved", "entropy", "region", "base"}
+    motifs = {"motif_start", "motif", "strength"}
+    assert set(own.variables) - set(out.variables) == along_position | motifs
+    places = [int(name[1:]) for name in out["sequence_id"].values]
+    for name in ("barcodes", "spread"):
+        np.testing.assert_array_equal(out[name], own[name][places])
+
+
 @pytest.fixture
 def genome(tmp_path: Path) -> Path:
     letters = np.random.default_rng(1).choice(list("ACGT"), (3, 997))

@@ -32,12 +32,22 @@ def test_an_evolved_set(untouched, function_of):
     assert (counts >= (untouched["codes"].values == 2).sum(axis=1)).all()
     assert (counts > (untouched["codes"].values == 2).sum(axis=1)).any()
     np.testing.assert_array_equal(out["codes"] == 255, untouched["codes"] == 255)
-    kept = ["length", "weight", "tracks", "sequence_id", "chrom", "start", "end", "strand"]
+    assert "weight" not in out
+    kept = ["length", "tracks", "sequence_id", "chrom", "start", "end", "strand"]
     xr.testing.assert_identical(out[kept].drop_attrs(), untouched[kept].drop_attrs())
     again = mt.pp.evolve(
         untouched.chunk(sequence=5), lambda x: n_g(x[:, :4]), target_names=["n_g"], seed=1
     )
     xr.testing.assert_equal(again.compute(), out)
+
+
+def test_what_was_made_for_other_letters_goes(own):
+    out = mt.pp.evolve(own, lambda x: n_g(x[:, :4]), n_rounds=2)
+    expected = {"codes", "prediction", "length", "tracks", "barcodes"}
+    assert set(out.data_vars) == expected
+    assert set(own.coords) - set(out.coords) == {"motif", "base"}
+    xr.testing.assert_equal(out["barcodes"], own["barcodes"])
+    xr.testing.assert_equal(out["region"], own["region"])
 
 
 @pytest.mark.parametrize("n_mutations", [1, 3, 8])

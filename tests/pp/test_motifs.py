@@ -35,8 +35,8 @@ def test_an_embedded_set(untouched, function_of):
     assert out["motif_start"].dims == ("sequence", "motif")
     assert out["motif_start"].dtype == np.int64
     assert out["motif"].values.tolist() == ["tata", "weak"]
-    assert not {"prediction", "target"} & set(out.variables)
-    kept = ["length", "weight", "tracks", "sequence_id", "chrom", "start", "end", "strand"]
+    assert not {"prediction", "target", "weight"} & set(out.variables)
+    kept = ["length", "tracks", "sequence_id", "chrom", "start", "end", "strand"]
     xr.testing.assert_identical(out[kept].drop_attrs(), untouched[kept].drop_attrs())
     again = mt.pp.embed_motifs(untouched.chunk(sequence=5), {"tata": "TATA", "weak": PWM}, seed=1)
     np.testing.assert_array_equal(again["codes"], out["codes"])
@@ -159,6 +159,14 @@ def test_later_motifs_take_the_place_of_earlier_ones():
     assert again["motif"].values.tolist() == ["TATA"]
     for function in (mt.pp.shuffle, mt.pp.reverse_complement):
         assert not {"motif", "motif_start"} & set(function(once).variables)
+
+
+def test_what_was_made_for_other_letters_goes(own):
+    out = mt.pp.embed_motifs(own, "TATA")
+    expected = {"codes", "motif_start", "length", "tracks", "barcodes"}
+    assert set(out.data_vars) == expected
+    assert set(own.coords) - set(out.coords) == {"target", "base"}
+    xr.testing.assert_equal(out["region"], own["region"])
 
 
 def test_other_alphabets():

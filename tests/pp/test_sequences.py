@@ -99,9 +99,17 @@ def test_a_shuffled_set(untouched, function_of, k):
     assert function_of(out) == "pp.shuffle"
     assert (out["codes"] != untouched["codes"]).any()
     np.testing.assert_array_equal(out["codes"] == 255, untouched["codes"] == 255)
-    assert not {"prediction", "target"} & set(out.variables)
-    kept = ["length", "weight", "tracks", "sequence_id", "chrom", "start", "end", "strand"]
+    assert not {"prediction", "target", "weight", "tracks", "track"} & set(out.variables)
+    kept = ["length", "sequence_id", "chrom", "start", "end", "strand"]
     xr.testing.assert_identical(out[kept].drop_attrs(), untouched[kept].drop_attrs())
+
+
+def test_what_was_made_for_other_letters_goes(own):
+    out = mt.pp.shuffle(own, k=2)
+    assert set(out.data_vars) == {"codes", "length", "barcodes"}
+    gone = {"motif", "target", "track", "base"}
+    assert set(own.coords) - set(out.coords) == gone
+    xr.testing.assert_equal(out["region"], own["region"])
 
 
 @pytest.mark.parametrize("chunks", CHUNKS)
@@ -161,6 +169,20 @@ def test_a_turned_set_stays_truthful(untouched, function_of):
     back = mt.pp.reverse_complement(out)
     np.testing.assert_array_equal(back["codes"], untouched["codes"])
     assert set(back["strand"].values.tolist()) == {"+", "-"}
+
+
+@pytest.mark.parametrize("chunks", [None, 5])
+def test_all_that_lies_along_the_positions_is_turned(own, chunks):
+    out = mt.pp.reverse_complement(own if chunks is None else own.chunk(sequence=chunks))
+    mt.SequenceSet.check(out, deep=True)
+    for name in ("tracks", "conserved", "entropy", "region", "base"):
+        turned = own[name].variable.isel(position=slice(None, None, -1))
+        assert out[name].variable.equals(turned)
+        assert (name in out.coords) == (name in own.coords)
+        if chunks is not None and name in ("tracks", "conserved"):
+            assert dask.is_dask_collection(out[name].data)
+    gone = {"prediction", "target", "spread", "motif_start", "motif", "strength", "position"}
+    assert set(own.variables) - set(out.variables) == gone
 
 
 def test_regions_without_strand_were_on_plus(full):

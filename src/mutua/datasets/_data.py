@@ -106,7 +106,8 @@ def rhomboid() -> Dataset[SequenceSet]:
     -------
     SequenceSet
         ``codes`` uint8 (sequence, position) with 254, the unknown letter, for gaps;
-        ``sequence_id``, the UniProt entry names.
+        ``sequence_id``, the UniProt entry names; ``position``, the columns from 0, which a part of
+        the alignment keeps.
 
     References
     ----------

@@ -5,7 +5,9 @@ from mutua.models.checked import checked
 from mutua.models.contact_map import ContactMap
 from mutua.models.distance_mi import DistanceMI
 from mutua.models.kmer_pairs import KmerPairs
+from mutua.models.motif_set import MotifSet
 from mutua.models.position_mi import PositionMI
+from mutua.models.position_mi_difference import PositionMIDifference
 from mutua.models.selection import sel
 from mutua.models.sequence_set import SequenceSet
 from mutua.models.table import Table
@@ -17,7 +19,9 @@ __all__ = [
     "DistanceMI",
     "Element",
     "KmerPairs",
+    "MotifSet",
     "PositionMI",
+    "PositionMIDifference",
     "SequenceSet",
     "Table",
     "as_kind",

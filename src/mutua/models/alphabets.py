@@ -6,9 +6,10 @@ A code is the index of a letter in its alphabet; `UNKNOWN` stands for any other 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from mutua.errors import InvalidInput
+from mutua.errors import Fault, InvalidInput
 
 __all__ = [
     "ALPHABETS",
@@ -16,7 +17,9 @@ __all__ = [
     "PADDING",
     "PADDING_SYMBOL",
     "UNKNOWN",
+    "alphabet_faults",
     "alphabet_name",
+    "complement_order",
     "resolve_alphabet",
     "unknown_symbol",
 ]
@@ -26,6 +29,7 @@ PADDING: Final = 255
 MOST_LETTERS: Final = 90
 """Of the 94 printable ASCII characters, some are left for unknown letters and padding."""
 ALPHABETS: Final = {"DNA": "ACGT", "RNA": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
+_PARTNERS: Final = {"A": "T", "C": "G", "G": "C", "T": "A", "U": "A"}
 _UNKNOWN_SYMBOLS: Final = {"ACGT": "N", "ACGU": "N", "ACDEFGHIKLMNPQRSTVWY": "X"}
 PADDING_SYMBOL: Final = "-"
 
@@ -74,9 +78,38 @@ def resolve_alphabet(alphabet: str, *, argument: str = "alphabet") -> str:
     return letters
 
 
+def alphabet_faults(alphabet: object) -> Iterator[Fault]:
+    """Yield a fault for an attribute `alphabet` that is text, but not the letters of one."""
+    if not isinstance(alphabet, str) or not 2 <= len(alphabet) <= MOST_LETTERS:
+        return  # which its attribute says
+    try:
+        letters = resolve_alphabet(alphabet)
+    except InvalidInput as error:
+        yield Fault("attribute 'alphabet'", error.found, error.remedy)
+    else:
+        if letters != alphabet:
+            found = f"{alphabet!r} is the name of an alphabet"
+            yield Fault("attribute 'alphabet'", found, f"use its letters {letters!r}")
+
+
 def alphabet_name(letters: str) -> str:
     """Give the common name of an alphabet, or the letters where it has none."""
     return next((name for name, known in ALPHABETS.items() if known == letters), letters)
+
+
+def complement_order(letters: str) -> list[int] | None:
+    """Give the place of the complement of every letter; None for other than DNA and RNA.
+
+    Examples
+    --------
+    >>> complement_order("ACGU")
+    [3, 2, 1, 0]
+    """
+    known = letters.upper()
+    if set(known) not in (set("ACGT"), set("ACGU")) or len(letters) != 4:
+        return None
+    return [known.index(_PARTNERS[letter] if _PARTNERS[letter] in known else "U")
+            for letter in known]  # fmt: skip
 
 
 def unknown_symbol(letters: str) -> str:

@@ -48,10 +48,10 @@ def assemble(
     for name, value in parts.items():
         if value is None:
             continue
-        if name in specs:
-            given[name] = value
-        elif name in attributes:
+        if name in attributes and (name not in specs or np.ndim(value) == 0):
             attrs[name] = plain(value)
+        elif name in specs:
+            given[name] = value
         else:
             known = [*specs, *attributes]
             raise InvalidInput(name, f"no part of a {kind.__name__}", f"use one of {known}")

@@ -10,7 +10,7 @@ import pydantic
 import xarray as xr
 
 from mutua.errors import Fault, InvalidInput
-from mutua.models.alphabets import MOST_LETTERS, UNKNOWN, resolve_alphabet
+from mutua.models.alphabets import MOST_LETTERS, UNKNOWN, alphabet_faults, resolve_alphabet
 from mutua.models.base import Coordinate, Dataset, Element, coordinate, variable
 from mutua.models.build import assemble
 from mutua.models.digests import is_lazy, remembered, values_of
@@ -83,17 +83,7 @@ class SequenceSet(Element):
     @classmethod
     def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
         """Yield a fault for an alphabet that is none."""
-        alphabet = element.attrs.get("alphabet")
-        if not isinstance(alphabet, str) or not 2 <= len(alphabet) <= MOST_LETTERS:
-            return  # which its attribute says
-        try:
-            letters = resolve_alphabet(alphabet)
-        except InvalidInput as error:
-            yield Fault("attribute 'alphabet'", error.found, error.remedy)
-        else:
-            if letters != alphabet:
-                found = f"{alphabet!r} is the name of an alphabet"
-                yield Fault("attribute 'alphabet'", found, f"use its letters {letters!r}")
+        yield from alphabet_faults(element.attrs.get("alphabet"))
 
     @classmethod
     def faults(cls, element: xr.Dataset) -> Iterator[Fault]:

@@ -1,5 +1,15 @@
 """Plots: an element in, matplotlib Axes out; nothing shown, saved or changed."""
 
+from mutua.pl.motifs import motif, motifs
 from mutua.pl.position_mi import mi_by_distance, mi_diagonal, pair_kmers, position_mi
+from mutua.pl.position_mi_comparison import compare_position_mi
 
-__all__ = ["mi_by_distance", "mi_diagonal", "pair_kmers", "position_mi"]
+__all__ = [
+    "compare_position_mi",
+    "mi_by_distance",
+    "mi_diagonal",
+    "motif",
+    "motifs",
+    "pair_kmers",
+    "position_mi",
+]

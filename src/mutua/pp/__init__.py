@@ -2,6 +2,7 @@
 
 from mutua.pp.alignment import align_on
 from mutua.pp.evolution import evolve
+from mutua.pp.motif_sets import trim_motifs
 from mutua.pp.motifs import embed_motifs
 from mutua.pp.positions import number_positions
 from mutua.pp.selection import select
@@ -26,4 +27,5 @@ __all__ = [
     "sequence_weights",
     "shuffle",
     "to_strings",
+    "trim_motifs",
 ]

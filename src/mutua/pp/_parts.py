@@ -1,4 +1,15 @@
-"""What belongs to the letters of a sequence set, and changes or goes when these change."""
+"""What belongs to the letters of a sequence set, and changes or goes when these change.
+
+Of a set whose letters change,
+
+- what was found out from the letters goes: predictions, weights, places of motifs, and whatever
+  else is along their dims;
+- what lies along ``position`` goes too, but for coordinates of ``position`` alone, which label
+  the places, and for ``tracks`` where every place keeps its own: a model takes them together with
+  the letters;
+- what belongs to the sequence stays: its name, the genomic region that it came from, its length,
+  and the user's own variables along ``sequence``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +23,7 @@ from mutua.errors import InvalidInput
 from mutua.kernels import letters
 from mutua.models import Dataset, SequenceSet, as_kind
 from mutua.models.alphabets import PADDING, alphabet_name
-from mutua.models.dims import CODES, POSITION, PREDICTION, SEQUENCE, TARGET
+from mutua.models.dims import CODES, POSITION, SEQUENCE, TARGET, TRACK, TRACKS, WEIGHT
 
 MOTIF: Final = "motif"
 MOTIF_START: Final = "motif_start"
@@ -23,13 +34,31 @@ STRAND: Final = "strand"
 
 
 def replaced_codes(
-    sequences: Dataset[SequenceSet], codes: Any, *, drop: tuple[str, ...] = ()
+    sequences: Dataset[SequenceSet], codes: Any, *, in_place: bool
 ) -> Dataset[SequenceSet]:
-    """Give the set with other codes, less predictions, places of motifs, and what `drop` names."""
-    stale = (PREDICTION, TARGET, MOTIF_START, MOTIF, *drop)
-    kept = sequences.drop_vars([name for name in stale if name in sequences.variables])
-    variable = xr.Variable((SEQUENCE, POSITION), codes, sequences[CODES].attrs)
-    return as_kind(SequenceSet, kept.assign({CODES: variable}))
+    """Give the set with other letters, less what belonged to those before.
+
+    Parameters
+    ----------
+    in_place
+        Whether letters are exchanged where they are, rather than moved.
+    """
+    stale = {WEIGHT, *along(sequences, TARGET, MOTIF)}
+    labels = {name for name in sequences.coords if sequences[name].dims == (POSITION,)}
+    stale |= along(sequences, POSITION) - labels - {CODES}
+    stale = stale - {TRACKS} if in_place else stale | along(sequences, TRACK)
+    kept = sequences.drop_vars(stale, errors="ignore")
+    return as_kind(SequenceSet, kept.assign({CODES: codes_variable(sequences, codes)}))
+
+
+def along(sequences: xr.Dataset, *dims: str) -> set[str]:
+    """Give the names of the variables and coordinates that have one of the dims."""
+    return {str(name) for name, part in sequences.variables.items() if {*dims} & {*part.dims}}
+
+
+def codes_variable(sequences: xr.Dataset, codes: Any) -> xr.Variable:
+    """Give codes as the variable of a set like this one."""
+    return xr.Variable((SEQUENCE, POSITION), codes, sequences[CODES].attrs)
 
 
 def complement(alphabet: str, argument: str) -> np.ndarray:

@@ -17,13 +17,15 @@ from mutua.pp._parts import (
     CHROM,
     END,
     MOTIF,
-    MOTIF_START,
     START,
     STRAND,
+    along,
+    codes_variable,
     complement,
     end_padding,
     opposite,
 )
+from mutua.pp.motif_sets import matrices_by_id
 from mutua.pp.motifs import Motif, letter_masks, letter_probabilities
 
 __all__ = ["align_on"]
@@ -35,7 +37,7 @@ _BLOCK = 1 << 20
 @checked
 def align_on(
     sequences: Dataset[SequenceSet],
-    motif: Motif,
+    motif: Motif | xr.Dataset,
     *,
     upstream: int,
     downstream: int,
@@ -51,8 +53,8 @@ def align_on(
     sequences
         (sequence, position); a lazy set is computed.
     motif
-        A consensus with IUPAC symbols, or a probability matrix (letter, motif_position), scored
-        as log2-odds against equal letter frequencies.
+        A consensus with IUPAC symbols, or a probability matrix (letter, motif_position) or a
+        `MotifSet` of one motif, scored as log2-odds against equal letter frequencies.
     upstream, downstream
         Letters to keep before the motif's first letter and from it on (the motif included).
     occurrence
@@ -71,9 +73,11 @@ def align_on(
     SequenceSet
         Fewer sequences, ``upstream + downstream`` positions, with the coordinate ``position``
         relative to the first letter of the motif. Predictions and weights, made for the whole
-        sequences, stay with them. ``start``, ``end`` and ``strand`` become those of the window
-        (start and end go if they were not those of the letters); ``tracks`` are cut and turned
-        likewise, 0 where padded; ``length`` is that of the window, if there is padding.
+        sequences, stay with them as names and other variables along ``sequence`` do. ``start``,
+        ``end`` and ``strand`` become those of the window (start and end go if they were not those
+        of the letters); ``tracks`` are cut and turned likewise, 0 where padded; ``length`` is that
+        of the window, if there is padding. Other variables along ``position`` and the places of
+        embedded motifs are dropped.
 
     Raises
     ------
@@ -97,6 +101,8 @@ def align_on(
         if not isinstance(value, bool):
             raise InvalidInput(argument, f"{value!r}", "use True or False")
     alphabet = sequences.attrs["alphabet"]
+    if isinstance(motif, xr.Dataset):
+        motif = _only(motif, alphabet)
     weights, least = _scored(motif, alphabet, threshold)
     partner = complement(alphabet, "both_strands") if both_strands else None
     width = weights.shape[-1]
@@ -124,9 +130,9 @@ def align_on(
         cut[windows.turned] = table[cut[windows.turned]]
 
     chosen = sequences.isel({SEQUENCE: kept})
-    along = [str(name) for name, part in chosen.variables.items() if POSITION in part.dims]
-    result: xr.Dataset = chosen.drop_vars([*along, LENGTH, MOTIF_START, MOTIF], errors="ignore")
-    result = result.assign({CODES: ((SEQUENCE, POSITION), cut, sequences[CODES].attrs)})
+    stale = along(chosen, POSITION, MOTIF)
+    result: xr.Dataset = chosen.drop_vars([*stale, LENGTH], errors="ignore")
+    result = result.assign({CODES: codes_variable(sequences, cut)})
     if TRACKS in chosen:
         tracks = _cut(chosen[TRACKS].values, windows, upstream, downstream, 0)
         dims = (SEQUENCE, TRACK, POSITION)
@@ -233,6 +239,15 @@ def _moved_regions(sequences: xr.Dataset, windows: _Windows) -> xr.Dataset:
             return sequences.assign_coords(moved)
     kept = sequences.drop_vars([START, END], errors="ignore")
     return kept.assign_coords(moved)
+
+
+def _only(motifs: xr.Dataset, alphabet: str) -> np.ndarray:
+    """Give the matrix of a motif set of one motif."""
+    matrices = matrices_by_id(motifs, alphabet, argument="motif", function="pp.align_on")
+    if len(matrices) != 1:
+        found = f"a set of {len(matrices)} motifs"
+        raise InvalidInput("motif", found, "choose one: motifs.sel(motif=['...'])")
+    return next(iter(matrices.values()))
 
 
 def _scored(motif: Motif, alphabet: str, threshold: float | None) -> tuple[np.ndarray, float]:

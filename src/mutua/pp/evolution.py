@@ -66,8 +66,10 @@ def evolve(
     Returns
     -------
     SequenceSet
-        With the predictions of the evolved sequences. ``chrom``, ``start``, ``end`` and
-        ``strand`` say where each of them came from.
+        With the predictions of the evolved sequences. What was made for the letters before is
+        dropped: weights, places of motifs, and variables along ``position`` other than ``tracks``.
+        Names, coordinates of the positions and variables along ``sequence`` stay; ``chrom``,
+        ``start``, ``end`` and ``strand`` say where each sequence came from.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def evolve(
             better = sign * scores > sign * best
             codes[better], best[better] = mutants[better], scores[better]
     table = xr.Variable((SEQUENCE, TARGET), best[:, None], {"long_name": "output of the model"})
-    result = replaced_codes(sequences, codes)
+    result = replaced_codes(sequences, codes, in_place=True)
     return as_kind(
         SequenceSet, result.assign({PREDICTION: table}).assign_coords({TARGET: list(names)})
     )

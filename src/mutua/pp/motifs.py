@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from mutua.errors import InvalidInput
 from mutua.kernels import patterns
@@ -14,6 +15,7 @@ from mutua.models import Dataset, SequenceSet, as_kind, checked
 from mutua.models.arguments import number, one_of, whole_number
 from mutua.models.dims import CODES, SEQUENCE
 from mutua.pp._parts import MOTIF, MOTIF_START, end_padding, replaced_codes
+from mutua.pp.motif_sets import matrices_by_id
 
 __all__ = ["Motif", "embed_motifs", "letter_masks", "letter_probabilities"]
 
@@ -23,7 +25,7 @@ Motif = str | np.ndarray
 @checked
 def embed_motifs(
     sequences: Dataset[SequenceSet],
-    motifs: Motif | Sequence[Motif] | Mapping[str, Motif],
+    motifs: Motif | Sequence[Motif] | Mapping[str, Motif] | xr.Dataset,
     *,
     position: int | str = "random",
     spacings: int | Sequence[int] | None = None,
@@ -39,7 +41,8 @@ def embed_motifs(
         (sequence, position); a lazy set is computed. Padding is never written over.
     motifs
         A consensus (IUPAC symbols stand for any of their letters, drawn anew for each sequence),
-        a probability matrix (letter, motif_position), or several of them, by name if a mapping.
+        a probability matrix (letter, motif_position), or several of them, by name if a mapping;
+        or a `MotifSet`, all of whose motifs are written under their ids.
     position
         Where the first motif begins, 0-based, the same in all sequences; ``"random"`` draws a
         place for each sequence from those where everything fits.
@@ -57,8 +60,10 @@ def embed_motifs(
     -------
     SequenceSet
         With the extra variable ``motif_start`` (sequence, motif), int64: where each motif begins,
-        -1 in sequences without; in place of that of motifs embedded before. Predictions are
-        dropped; ``chrom``, ``start``, ``end`` and ``strand`` say where each sequence came from.
+        -1 in sequences without; in place of that of motifs embedded before. What was made for the
+        letters before is dropped: predictions, weights, and variables along ``position`` other
+        than ``tracks``. Names, coordinates of the positions and variables along ``sequence``
+        stay; ``chrom``, ``start``, ``end`` and ``strand`` say where each sequence came from.
 
     Raises
     ------
@@ -75,6 +80,8 @@ def embed_motifs(
     ['ACGCAATTAA', 'ACGCAATTAA']
     """
     alphabet = sequences.attrs["alphabet"]
+    if isinstance(motifs, xr.Dataset):
+        motifs = matrices_by_id(motifs, alphabet, argument="motifs", function="pp.embed_motifs")
     named = _named(motifs)
     matrices = [
         letter_probabilities(motif, alphabet, name, "motifs") for name, motif in named.items()
@@ -107,7 +114,7 @@ def embed_motifs(
     where = np.full((n, count), -1, dtype=np.int64)
     where[chosen] = starts
     attrs = {"long_name": "start of the motif, -1 for none", "units": "nt"}
-    result = replaced_codes(sequences, codes)
+    result = replaced_codes(sequences, codes, in_place=True)
     result = result.assign({MOTIF_START: ((SEQUENCE, MOTIF), where, attrs)})
     return as_kind(SequenceSet, result.assign_coords({MOTIF: list(named)}))
 

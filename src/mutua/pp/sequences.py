@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import xarray as xr
@@ -12,14 +12,23 @@ from mutua.blocks import map_rows
 from mutua.errors import InvalidInput
 from mutua.kernels import letters
 from mutua.kernels import random_sequences as kernels
-from mutua.models import Dataset, SequenceSet, as_kind, checked
+from mutua.models import Dataset, MotifSet, SequenceSet, as_kind, checked
 from mutua.models.alphabets import resolve_alphabet, unknown_symbol
 from mutua.models.arguments import whole_number
-from mutua.models.dims import CODES, POSITION, SEQUENCE, TRACKS
-from mutua.pp._parts import complement, opposite_strand, replaced_codes
+from mutua.models.dims import CODES, POSITION, PROBABILITY, SEQUENCE, TARGET
+from mutua.pp._parts import (
+    MOTIF,
+    along,
+    codes_variable,
+    complement,
+    opposite_strand,
+    replaced_codes,
+)
+from mutua.pp.motif_sets import turned_motifs
 
 __all__ = ["one_hot", "random_sequences", "reverse_complement", "shuffle", "to_strings"]
 
+S = TypeVar("S", SequenceSet, MotifSet)
 Background = Mapping[str, float] | Sequence[float] | np.ndarray
 
 
@@ -119,9 +128,11 @@ def shuffle(sequences: Dataset[SequenceSet], *, k: int = 1, seed: int = 0) -> Da
     Returns
     -------
     SequenceSet
-        Padding stays where it is, unknown letters count as one more letter. Predictions are
-        dropped, they were made for other sequences; names, tracks, weights and ``chrom``,
-        ``start``, ``end``, ``strand`` stay and say where each sequence came from.
+        Padding stays where it is, unknown letters count as one more letter. What was made for the
+        letters before is dropped: predictions, weights, places of motifs, ``tracks`` and other
+        variables along ``position``. Names, coordinates of the positions and variables along
+        ``sequence`` stay; ``chrom``, ``start``, ``end`` and ``strand`` say where each sequence
+        came from.
 
     Raises
     ------
@@ -149,25 +160,29 @@ def shuffle(sequences: Dataset[SequenceSet], *, k: int = 1, seed: int = 0) -> Da
 
     codes = sequences[CODES]
     shuffled = map_rows(one_block, codes.data, shape=codes.shape[1:], dtype=np.uint8)
-    return replaced_codes(sequences, shuffled)
+    return replaced_codes(sequences, shuffled, in_place=False)
 
 
 @checked
-def reverse_complement(sequences: Dataset[SequenceSet]) -> Dataset[SequenceSet]:
-    """Give the opposite strand of every sequence, read from its own 5' end.
+def reverse_complement(sequences: Dataset[S]) -> Dataset[S]:
+    """Give the opposite strand of every sequence or motif, read from its own 5' end.
 
     Unknown letters stay unknown, padding changes sides, ``strand`` is swapped (a region without
-    one is taken to be on +), and tracks are turned around. Predictions and ``position``, which
-    hold for the other strand, are dropped.
+    one is taken to be on +), and ``tracks`` and whatever else lies along ``position`` are turned
+    around. Predictions, places of motifs and the numbers ``position``, which hold for the other
+    strand, are dropped; weights stay, for sequences are as much alike as before.
+
+    Of motifs the probabilities and contributions are turned around, with the background;
+    activations of neurons are dropped.
 
     Parameters
     ----------
     sequences
-        DNA or RNA; a dask-backed set stays lazy.
+        Sequences or motifs of DNA or RNA; a dask-backed sequence set stays lazy.
 
     Returns
     -------
-    SequenceSet
+    SequenceSet or MotifSet
 
     Raises
     ------
@@ -180,6 +195,13 @@ def reverse_complement(sequences: Dataset[SequenceSet]) -> Dataset[SequenceSet]:
     >>> mt.pp.to_strings(mt.pp.reverse_complement(mt.from_strings(["AACGN"])))
     ['NCGTT']
     """
+    given: Any = sequences
+    turn = turned_motifs if PROBABILITY in given else _opposite_sequences
+    return cast("Dataset[S]", turn(given))
+
+
+def _opposite_sequences(sequences: Dataset[SequenceSet]) -> Dataset[SequenceSet]:
+    """Give the opposite strand of every sequence."""
     partner = complement(sequences.attrs["alphabet"], "sequences")
     codes = sequences[CODES]
 
@@ -187,9 +209,10 @@ def reverse_complement(sequences: Dataset[SequenceSet]) -> Dataset[SequenceSet]:
         return letters.reverse_complement(np.ascontiguousarray(block), partner)
 
     turned = map_rows(one_block, codes.data, shape=codes.shape[1:], dtype=np.uint8)
-    result = replaced_codes(sequences, turned, drop=(POSITION,))
-    if TRACKS in result:
-        result = result.assign({TRACKS: result[TRACKS].isel({POSITION: slice(None, None, -1)})})
+    stale = along(sequences, TARGET, MOTIF) | {POSITION}
+    result: xr.Dataset = sequences.drop_vars(stale, errors="ignore")
+    result = result.isel({POSITION: slice(None, None, -1)})
+    result = result.assign({CODES: codes_variable(sequences, turned)})
     return as_kind(SequenceSet, result.assign_coords(opposite_strand(sequences)))
 
 
@@ -205,7 +228,8 @@ def one_hot(
     dtype
         Any boolean, integer or floating numpy dtype.
     as_tensor
-        Give a torch tensor; a lazy set is computed.
+        Give a torch tensor; a lazy set is computed. What tangermeme takes is
+        ``one_hot(sequences, dtype="int8", as_tensor=True)``.
 
     Returns
     -------
