@@ -2,8 +2,20 @@
 
 from mutua.tl.contacts import compare_contacts
 from mutua.tl.distance import mi_by_distance
+from mutua.tl.enriched_kmers import enriched_kmers
 from mutua.tl.explain import explain_pair
+from mutua.tl.kmer_enrichment import kmer_enrichment
 from mutua.tl.position_mi import position_mi
+from mutua.tl.position_mi_comparison import compare_position_mi
 from mutua.tl.prediction import predict
 
-__all__ = ["compare_contacts", "explain_pair", "mi_by_distance", "position_mi", "predict"]
+__all__ = [
+    "compare_contacts",
+    "compare_position_mi",
+    "enriched_kmers",
+    "explain_pair",
+    "kmer_enrichment",
+    "mi_by_distance",
+    "position_mi",
+    "predict",
+]
