@@ -49,6 +49,10 @@ def study() -> mt.Analysis:
             ),
             "scores": mt.Table.build(name=["a", "b"], n=[3, 5], units={"n": "reads"}),
             "cells": adata,
+            "difference": mt.tl.compare_position_mi(
+                seqs, mt.pp.shuffle(seqs, seed=0), k=1, n_permutations=5
+            ),
+            "motifs": mt.MotifSet.build({"GATA": "WGATAR", "TTGC": "TTGC"}, n_sites=[80, 75]),
         }
     )
 

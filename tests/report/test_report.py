@@ -216,6 +216,16 @@ def test_a_damaged_store_is_no_picture_that_fails(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_unknown_kind_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = study()
+    parts.write(tmp_path / "study.zarr")
+    monkeypatch.delitem(KINDS, "PositionMI")
+    page = write(mt.open(tmp_path / "study.zarr"), tmp_path)
+    assert "the kind PositionMI is not known here. Import the module that defines it" in page.text
+    anchors = {part.get("id") for part in page.all("section")}
+    assert {f"element-{name}" for name in parts} <= anchors
+
+
 def test_drawing_leaves_no_figure_open(tmp_path: Path) -> None:
     before = mpl.pyplot.get_fignums()
     write(mt.Analysis({"mi": study()["promoters_mi"]}), tmp_path)

@@ -5,9 +5,11 @@ A file never needs to fit into memory; a single record must.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
+import sys
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +28,7 @@ __all__ = [
     "RecordBlock",
     "letters_fault",
     "open_to_read",
+    "open_to_write",
     "path_text",
     "read_fasta_records",
     "read_text_records",
@@ -37,6 +40,8 @@ Path = str | os.PathLike[str]
 _BLOCK_LETTERS = 8 * 2**20
 _BLOCK_RECORDS = 50_000
 _GZIP_MAGIC = b"\x1f\x8b"
+_MARK = codecs.BOM_UTF8
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WHITE_SPACE = " \t\v\f\r\n"
 _WRITE_BYTES = 2**20
 
@@ -63,7 +68,7 @@ def read_fasta_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> It
     r"""Read a FASTA file in blocks.
 
     Compression (gzip, bgzip) is told from the content. Lines may end in ``\n`` or ``\r\n``; blank
-    lines and lines that begin with ``#`` are left out.
+    lines, lines that begin with ``#`` and a byte order mark of UTF-8 are left out.
 
     Parameters
     ----------
@@ -117,15 +122,16 @@ def _header_line(file: IO[bytes], record: int) -> int | None:
         file.seek(0)
     except OSError:
         return None
-    headers = (number for number, line in enumerate(file, 1) if line.lstrip()[:1] == b">")
+    lines = enumerate(file, 1)
+    headers = (number for number, line in lines if line.removeprefix(_MARK).lstrip()[:1] == b">")
     return next((number for i, number in enumerate(headers) if i == record), None)
 
 
 def read_text_records(path: Path, *, block_letters: int = _BLOCK_LETTERS) -> Iterator[RecordBlock]:
     r"""Read a file with one sequence per line in blocks.
 
-    Compression (gzip, bgzip) is told from the content. White space around a sequence and blank
-    lines at the end are left out.
+    Compression (gzip, bgzip) is told from the content. White space around a sequence, blank lines
+    at the end and a byte order mark of UTF-8 are left out.
 
     Parameters
     ----------
@@ -250,15 +256,27 @@ def open_to_read(path: Path, kind: str, *, argument: str = "path") -> Iterator[I
             file = raw if hasattr(raw, "peek") else io.BufferedReader(cast(io.RawIOBase, raw))
             if file.peek(2)[:2] == _GZIP_MAGIC:
                 with gzip.open(file) as decompressed:
-                    yield cast(IO[bytes], decompressed)
+                    opened = cast(io.BufferedReader, decompressed)
+                    yield _after_mark(opened, text, kind, argument)
             else:
-                yield file
+                yield _after_mark(cast(io.BufferedReader, file), text, kind, argument)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         remedy = "compress or download it again"
         raise InvalidInput(argument, f"{text} is damaged ({error})", remedy) from error
     except (FastaFormatError, UnicodeDecodeError) as error:
         remedy = "pass plain or gzip-compressed text of that format"
         raise InvalidInput(argument, f"{text} is not {kind} ({error})", remedy) from error
+
+
+def _after_mark(file: io.BufferedReader, path: str, kind: str, argument: str) -> IO[bytes]:
+    """Go past the mark that some programs put before UTF-8 text, or refuse wider encodings."""
+    start = file.peek(4)[:4]
+    if start.startswith(_WIDE_MARKS) or b"\0" in start:
+        found = f"{path} is not {kind} but UTF-16, UTF-32 or no text at all"
+        raise InvalidInput(argument, found, "save it as ASCII or UTF-8 text")
+    if start.startswith(_MARK):
+        file.read(len(_MARK))
+    return file
 
 
 def _open(path: str, mode: str, argument: str) -> IO[bytes]:
@@ -326,19 +344,12 @@ def write_fasta_records(
         width = whole_number("width", width, low=1)
     if target.endswith(".bgz"):
         raise InvalidInput("path", target, "write .fa or .fa.gz and compress it with bgzip")
-    with _open_to_write(target) as file:
-        if target.endswith(".gz"):
-            with (
-                gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
-                io.BufferedWriter(cast(io.RawIOBase, compressed), _WRITE_BYTES) as buffered,
-            ):
-                _write_records(buffered, names, rows, width)
-        else:
-            _write_records(file, names, rows, width)
+    with open_to_write(target) as file:
+        _write_records(file, names, rows, width)
 
 
 def _write_records(
-    file: IO[bytes] | io.BufferedWriter,
+    file: IO[bytes],
     names: Iterable[str],
     rows: Iterable[bytes],
     width: int | None,
@@ -360,7 +371,28 @@ def _write_records(
 
 
 @contextmanager
-def _open_to_write(path: str) -> Iterator[IO[bytes]]:
+def open_to_write(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that appears only when it is complete, compressed if it ends in ``.gz``.
+
+    The same content gives the same bytes, compressed ones too.
+    """
+    with _whole_file(path) as file:
+        if path.endswith(".gz"):
+            with (
+                gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
+                io.BufferedWriter(cast(io.RawIOBase, compressed), _WRITE_BYTES) as buffered,
+            ):
+                yield cast(IO[bytes], buffered)
+        else:
+            yield file
+
+
+@contextmanager
+def _whole_file(path: str) -> Iterator[IO[bytes]]:
+    if path == "/dev/stdout":  # opened by its name it would empty a file that it is appended to
+        with open(os.dup(sys.stdout.fileno()), "wb") as file:
+            yield file
+        return
     target = os.path.realpath(_local(path))
     special = os.path.exists(target) and not os.path.isfile(target)  # a pipe, /dev/stdout
     if special or not _is_local(path):

@@ -12,7 +12,7 @@ import xarray as xr
 
 from mutua.models.dims import POSITION_I, POSITION_J
 from mutua.pl._axes import DIVERGING, SEQUENTIAL, label_of
-from mutua.pl.position_mi import _value_label
+from mutua.pl._labels import value_label
 from mutua.report.explanations import Explained
 
 __all__ = ["MEASURES", "colour_tables", "contact_heatmap", "encode", "position_mi_heatmap"]
@@ -89,7 +89,8 @@ def position_mi_heatmap(mi: xr.Dataset, explained: Explained) -> dict[str, Any] 
         "maps": [
             {
                 "name": name,
-                "label": _VALUES.get(name) or _value_label(mi, name),
+                "label": _VALUES.get(name)
+                or value_label(mi.attrs, name, mi[name].attrs.get("units")),
                 "coloured": name in measures,
                 **encode(mi[name].values),
             }

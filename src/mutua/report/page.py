@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from mutua.analysis import Analysis
-from mutua.errors import InvalidInput, StoreUnwritable
+from mutua.errors import InvalidInput, NewerVersion, StoreUnwritable
 from mutua.models.arguments import whole_number
 from mutua.models.provenance import versions
 from mutua.report.explanations import Explain, Sources
@@ -151,7 +151,7 @@ def _render(
             size=bytes_text(row.nbytes),
             stored="" if row.stored_bytes is None else bytes_text(row.stored_bytes),
         )
-        for row in analysis._rows()
+        for row in analysis.contents()
     ]
     steps = {row.name: read_steps(analysis.lineage(row.name)) for row in summaries}
     made = _made(steps)
@@ -162,7 +162,7 @@ def _render(
     sources = Sources(by_step, analysis.read)
     sections = [
         make_section(
-            analysis.read(row.name, lazy=True),
+            _read(analysis, row.name),
             row,
             steps[row.name],
             sources,
@@ -174,6 +174,14 @@ def _render(
     where = "in memory" if analysis.url is None else without_login(analysis.url)
     default = "Analysis" if analysis.url is None else Path(where.rstrip("/")).name
     return _page(sections, steps, made, title=default if title is None else title, where=where)
+
+
+def _read(analysis: Analysis, name: str) -> Any:
+    """Give an element, or the error where its kind is not known here: the rest can be shown."""
+    try:
+        return analysis.read(name, lazy=True)
+    except NewerVersion as error:
+        return error
 
 
 def _made(steps: dict[str, list[Step]]) -> dict[str, list[str]]:

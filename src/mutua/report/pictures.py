@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ from matplotlib.text import Text
 
 from mutua import pl
 from mutua.errors import StoreError
-from mutua.models.dims import POSITION_I, POSITION_J
+from mutua.models.dims import MOTIF, POSITION_I, POSITION_J
 from mutua.pl._axes import SEQUENTIAL, colour_map, heatmap, label_of
 from mutua.report.text import shorten
 
@@ -27,6 +28,7 @@ __all__ = ["Picture", "pictures_of"]
 
 _DPI = 144
 _MOST_KMERS = 12
+_MOST_MOTIFS = 30
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Plot:
+    """A plot that draws on axes of a size, or, without a size, makes a figure of its own."""
+
     caption: str
-    draw: Callable[[Any, Axes], Any]
-    size: tuple[float, float]
+    draw: Callable[..., Any]
+    size: tuple[float, float] | None = None
     is_copy: bool = False
 
 
@@ -68,6 +72,16 @@ def _draw_contacts(contacts: xr.Dataset, ax: Axes) -> None:
     ax.set_xlabel(label_of(contacts[POSITION_J]))
     ax.set_ylabel(label_of(contacts[POSITION_I]))
     ax.figure.colorbar(image, ax=ax, shrink=0.85).set_label(label_of(contacts["distance"]))
+
+
+def _draw_motifs(motifs: Any) -> Figure:
+    first = motifs.isel({MOTIF: slice(_MOST_MOTIFS)}).compute()
+    figure = pl.motifs(first, n=_MOST_MOTIFS)
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    there = motifs.sizes[MOTIF]
+    if there > _MOST_MOTIFS:
+        figure.suptitle(f"the first {_MOST_MOTIFS} of {there:,} motifs", fontsize="medium")
+    return figure
 
 
 _SQUARE, _WIDE = (6.2, 5.2), (6.2, 3.2)
@@ -88,6 +102,19 @@ _PLOTS = {
             (7.4, 6.4),
         )
     ],
+    "PositionMIDifference": [
+        _Plot(
+            "Difference between the two sets",
+            lambda e, ax: pl.compare_position_mi(e, ax=ax),
+            _SQUARE,
+        ),
+        _Plot(
+            "The first set above, the second below the diagonal",
+            lambda e, ax: pl.compare_position_mi(e, view="both", ax=ax),
+            _SQUARE,
+        ),
+    ],
+    "MotifSet": [_Plot("Sequence logos", _draw_motifs)],
     "ContactMap": [_Plot("Distances in space", _draw_contacts, _SQUARE, True)],
 }
 
@@ -114,12 +141,11 @@ def pictures_of(element: xr.Dataset, kind: str, name: str) -> list[Picture]:
 
 def _picture(plot: _Plot, element: xr.Dataset, kind: str, name: str) -> Picture:
     description = f"{plot.caption}: picture of the {kind} {name}"
-    figure = Figure(figsize=plot.size, layout="constrained")
-    FigureCanvasAgg(figure)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-            plot.draw(element, figure.add_subplot())
+            figure = _drawn(plot, element)
+            FigureCanvasAgg(figure)
             for text in figure.findobj(Text):
                 text.set_parse_math(False)  # names are shown as they are, "$" and all
             drawn = io.BytesIO()
@@ -133,7 +159,17 @@ def _picture(plot: _Plot, element: xr.Dataset, kind: str, name: str) -> Picture:
         caption=plot.caption,
         description=description,
         data=f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode('ascii')}",
-        width=round(plot.size[0] * 100),
-        height=round(plot.size[1] * 100),
+        width=round(figure.get_figwidth() * 100),
+        height=round(figure.get_figheight() * 100),
         is_copy=plot.is_copy,
     )
+
+
+def _drawn(plot: _Plot, element: xr.Dataset) -> Figure:
+    """Give the figure of a plot."""
+    if plot.size is None:
+        made: Figure = plot.draw(element)
+        return made
+    figure = Figure(figsize=plot.size, layout="constrained")
+    plot.draw(element, figure.add_subplot())
+    return figure

@@ -12,6 +12,7 @@ import anndata
 import numpy as np
 import xarray as xr
 
+from mutua.errors import NewerVersion
 from mutua.models import KINDS, Element, SequenceSet
 from mutua.models.dims import POSITION_I, POSITION_J, RECORD
 from mutua.report.explanations import Explain, Sources, explain_strongest, strongest_pairs
@@ -29,7 +30,7 @@ from mutua.report.text import number_text, shorten, value_text
 
 __all__ = ["Section", "Summary", "anchor_of", "as_script", "is_sequence_set", "make_section"]
 
-_IN_MEMORY = {"PositionMI", "DistanceMI", "KmerPairs", "ContactMap"}
+_IN_MEMORY = {"PositionMI", "PositionMIDifference", "DistanceMI", "KmerPairs", "ContactMap"}
 """Kinds that are read as a whole, since all of them is shown."""
 _STRONGEST = 10
 _MOST_TEXT = 20_000
@@ -138,7 +139,7 @@ def is_sequence_set(kind: str) -> bool:
 
 
 def make_section(
-    element: xr.Dataset | anndata.AnnData,
+    element: xr.Dataset | anndata.AnnData | NewerVersion,
     summary: Summary,
     steps: list[Step],
     sources: Sources,
@@ -151,7 +152,8 @@ def make_section(
     Parameters
     ----------
     element
-        The element, lazy or in memory; of large ones only the first rows are read.
+        The element, lazy or in memory; of large ones only the first rows are read. Or what was
+        said when it was to be read, where its kind is not known here.
     summary
         Its row in the table of contents.
     steps
@@ -168,6 +170,9 @@ def make_section(
         steps=steps,
         graphs=draw_steps(steps, {steps[-1].id: [summary.name]} if steps else {}),
     )
+    if isinstance(element, NewerVersion):
+        section.note = f"It cannot be shown. {element}"
+        return section
     if not isinstance(element, xr.Dataset):
         section.text = shorten(repr(element), _MOST_TEXT)
         return section
