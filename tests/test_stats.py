@@ -8,7 +8,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import special
 from scipy import stats as scipy_stats
 
-from mutua.stats import _log_gamma_tail, benjamini_hochberg, familywise_p, permutation_p
+from mutua.stats import (
+    _log_gamma_tail,
+    benjamini_hochberg,
+    familywise_p,
+    permutation_p,
+    two_sided_permutation_p,
+)
 
 
 @given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1)))
@@ -132,3 +138,62 @@ def test_tail_is_calibrated_far_out(shape: float, n_permutations: int, skewed: b
     rates = calibration(shape, n_permutations, 1_000_000, [1e-3, 1e-4, 1e-5], skewed)
     assert (rates > [0.7, 0.5, 0.2]).all(), rates
     assert (rates < [1.2, 1.4, 2.0]).all(), rates
+
+
+NULLS = {
+    "normal": lambda rng, size: rng.normal(size=size),
+    "skewed upwards": lambda rng, size: rng.gamma(4.5, size=size),
+    "skewed downwards": lambda rng, size: -rng.gamma(4.5, size=size),
+    "noncentral": lambda rng, size: rng.noncentral_chisquare(9, 20, size=size),
+}
+
+
+@pytest.mark.parametrize("null", NULLS)
+@pytest.mark.parametrize("n_permutations", [100, 1000])
+def test_two_sided_p_is_calibrated(null: str, n_permutations: int) -> None:
+    rng = np.random.default_rng(n_permutations)
+    p = []
+    for _ in range(10):
+        observed = NULLS[null](rng, 4_000)
+        values = NULLS[null](rng, (n_permutations, 4_000))
+        p.append(
+            two_sided_permutation_p(
+                observed,
+                (values >= observed).sum(axis=0),
+                (values <= observed).sum(axis=0),
+                values.mean(axis=0),
+                values.var(axis=0, ddof=1),
+                n_permutations,
+                skewness=scipy_stats.skew(values, axis=0, bias=False),
+            )
+        )
+    found = np.concatenate(p)
+    rates = np.array([(found <= level).mean() / level for level in (0.5, 0.2, 0.05, 1e-2, 1e-3)])
+    assert (rates > [0.9, 0.9, 0.85, 0.5, 0.35]).all(), rates
+    assert (rates < [1.05, 1.05, 1.15, 1.3, 1.6]).all(), rates
+
+
+def test_two_sided_p_is_alike_on_both_sides_and_at_most_1() -> None:
+    observed, n = np.array([-9.0, -0.1, 0.0, 0.1, 9.0]), 1000
+    above = np.array([n, 540, 500, 460, 0])
+    p = two_sided_permutation_p(observed, above, n - above, 0.0, 1.0, n, skewness=0.0)
+    np.testing.assert_array_equal(p, p[::-1])
+    assert p[2] == 1.0
+    assert 0 < p[0] < 1e-15
+    skewed = two_sided_permutation_p(observed, above, n - above, 0.0, 1.0, n, skewness=0.8)
+    assert skewed[0] < 1e-15 < p[4] * 1e3 < skewed[4]
+    assert np.isnan(two_sided_permutation_p(np.nan, 0, 0, 0.0, 1.0, n))
+
+
+def test_a_tail_without_a_lowest_value_goes_over_into_a_normal_one() -> None:
+    values = np.array([4.0, 6.0])
+    at = {
+        skewness: permutation_p(values, 0, 0.0, 1.0, 10**9, skewness=skewness, lowest=-np.inf)
+        for skewness in (-1.0, 0.0, np.nan, 0.0099, 0.0101)
+    }
+    expected = scipy_stats.norm.sf(values)
+    np.testing.assert_allclose(at[0.0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(at[np.nan], at[0.0])
+    np.testing.assert_array_equal(at[0.0099], at[0.0])
+    assert (at[-1.0] <= at[0.0]).all()
+    np.testing.assert_allclose(at[0.0101], expected, rtol=0.5)

@@ -13,18 +13,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincc, gammaln, ndtri_exp, stdtr
 
-__all__ = ["benjamini_hochberg", "familywise_p", "permutation_p"]
+__all__ = ["benjamini_hochberg", "familywise_p", "permutation_p", "two_sided_permutation_p"]
 
+_LEAST_SKEWNESS = 0.01  # below, a gamma distribution is a normal one for all purposes
 _EXCEEDING = 10  # with fewer permutations at or above the observed value the tail takes over
 
 
-def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+def benjamini_hochberg(p: ArrayLike, *, n_tests: int | None = None) -> NDArray[np.float64]:
     """Give the q-value of each p-value: the least false discovery rate at which it passes.
 
     Parameters
     ----------
     p
         p-values of any shape; NaN is no test. The number of tests is that of the others.
+    n_tests
+        Number of tests where there are more, of which nothing but that their p-values are larger
+        is known. They count as 1, so that the q-values stay valid and can only be too large.
 
     Returns
     -------
@@ -39,11 +43,14 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     --------
     >>> benjamini_hochberg([0.01, 0.04, np.nan, 0.03])
     array([0.03, 0.04,  nan, 0.04])
+    >>> benjamini_hochberg([0.01, 0.04, 0.03], n_tests=6)
+    array([0.06, 0.08, 0.08])
     """
     p = np.asarray(p, np.float64)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p.flat[tested], kind="stable")]
-    scaled = p.flat[order] * len(order) / np.arange(1, len(order) + 1)
+    n_tests = len(order) if n_tests is None else n_tests
+    scaled = p.flat[order] * n_tests / np.arange(1, len(order) + 1)
     q = np.full(p.size, np.nan)
     q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return q.reshape(p.shape)
@@ -90,7 +97,9 @@ def permutation_p(
     skewness
         Skewness over the permutations; NaN where it is not known.
     lowest
-        The least value that the statistic can take.
+        The least value that the statistic can take; minus infinity where there is none. The tail
+        is then a normal one where the permutations are not skewed upwards. Where they are skewed
+        downwards that is too thick, and p is (1 + x) / (n + 1) if that is less.
 
     Returns
     -------
@@ -119,14 +128,66 @@ def permutation_p(
     if n_permutations > 1 and rare.any():
         deviation = np.sqrt(variance[rare])
         least_skewness = 2 * deviation / (mean[rare] - lowest[rare])
-        shape = 4 / np.fmax(skewness[rare], least_skewness) ** 2
-        z_linear = (values[rare] - mean[rare]) / deviation
-        log_tail = _log_gamma_tail(shape, shape + z_linear * np.sqrt(shape))
-        worth = 1 + 1 / shape
-        z = -ndtri_exp(log_tail) / np.sqrt(1 + worth / n_permutations)
-        tail = stdtr((n_permutations - 1) / worth, -z)
-        p[rare] = np.maximum(tail, np.finfo(np.float64).tiny)
+        least_skewness[np.isinf(lowest[rare])] = -np.inf
+        fitted = np.fmax(np.nan_to_num(skewness[rare]), least_skewness)
+        z = (values[rare] - mean[rare]) / deviation
+        skewed = fitted > _LEAST_SKEWNESS
+        shape = 4 / np.where(skewed, fitted, 1.0) ** 2
+        log_tail = _log_gamma_tail(shape, shape + z * np.sqrt(shape))
+        z = np.where(skewed, -ndtri_exp(log_tail), z)
+        worth = np.where(skewed, 1 + 1 / shape, 1.0)
+        z /= np.sqrt(1 + worth / n_permutations)
+        tail = np.maximum(stdtr((n_permutations - 1) / worth, -z), np.finfo(np.float64).tiny)
+        p[rare] = np.where(fitted < 0, np.minimum(tail, p[rare]), tail)
     return np.where(np.isnan(values), np.nan, p)
+
+
+def two_sided_permutation_p(
+    observed: ArrayLike,
+    n_above: ArrayLike,
+    n_below: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    n_permutations: int,
+    *,
+    skewness: ArrayLike = np.nan,
+) -> NDArray[np.float64]:
+    """Give two-sided p-values of statistics that may be too large or too small.
+
+    Twice the less of the p-values of either side, at most 1; each has a tail of its own, so that
+    a skewed null is allowed for.
+
+    Parameters
+    ----------
+    observed, mean, variance, n_permutations, skewness
+        As for `permutation_p`.
+    n_above, n_below
+        Number of permutations whose statistic is at least, and at most, the observed one.
+
+    Returns
+    -------
+    NDArray
+        float64, above 0; NaN where `observed` is.
+
+    Examples
+    --------
+    >>> two_sided_permutation_p([0.1, -0.1], [60, 1000], [945, 3], 0.0, 0.002, 1000).round(4)
+    array([0.1219, 0.0256])
+    """
+    observed, mean, skewness = (np.asarray(x, np.float64) for x in (observed, mean, skewness))
+    sides = [
+        permutation_p(
+            sign * observed,
+            exceeding,
+            sign * mean,
+            variance,
+            n_permutations,
+            skewness=sign * skewness,
+            lowest=-np.inf,
+        )
+        for sign, exceeding in ((1, n_above), (-1, n_below))
+    ]
+    return np.minimum(2 * np.minimum(*sides), 1.0)
 
 
 def familywise_p(observed: ArrayLike, maxima: ArrayLike) -> NDArray[np.float64]:

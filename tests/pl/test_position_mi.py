@@ -96,13 +96,18 @@ def test_contacts_below_are_marked() -> None:
 
 
 def test_a_larger_map_is_cut_to_the_positions() -> None:
-    ax = mt.pl.position_mi(build(), lower=contact_map(n=N + 4))
-    assert ax.images[1].get_array().shape == (N, N, 4)
+    for first, n in ((2, N + 4), (0, N + K - 1)):
+        ax = mt.pl.position_mi(build(first=first), lower=contact_map(n=n))
+        assert ax.images[1].get_array().shape == (N, N, 4)
 
 
 def test_other_positions_below_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="positions 5 to 13 do not hold 0 to 8"):
+    with pytest.raises(InvalidInput, match="from 5 to 13 do not hold the 9 positions from 0 to 8"):
         mt.pl.position_mi(build(), lower=contact_map(first=5))
+    with pytest.raises(InvalidInput, match="has 13 positions and the dependencies 9"):
+        mt.pl.position_mi(build(), lower=contact_map(n=N + 4))
+    with pytest.raises(InvalidInput, match="positions 5 to 13 do not hold 0 to 8"):
+        mt.pl.position_mi(build(), lower=build(first=5))
 
 
 def test_insignificant_pairs_are_faded() -> None:
@@ -186,6 +191,23 @@ def test_by_distance() -> None:
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.3, 0.4, 0.2], [0.1, 0.2, 0.05]]
     assert ax.get_yscale() == "log"
     assert ax.get_ylabel() == "mutual information (bits)"
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ({"variable": "mi", "correction": "apc"}, "mutual information (bits)"),
+        ({"variable": "mi_corrected", "correction": "apc"}, "mutual information (APC) (bits)"),
+        ({"variable": "mi_corrected"}, "mutual information (corrected) (bits)"),
+        ({"variable": "mi_null"}, "mean mutual information of shuffled columns (bits)"),
+    ],
+)
+def test_by_distance_says_what_was_summarised(said: dict[str, str], label: str) -> None:
+    by_distance = mt.DistanceMI.build(
+        mi_mean=[0.1, 0.2], mi_max=[0.3, 0.4], n_pairs=[5, 4], distance=[2, 3], k=K,
+        measure="mi", **said,
+    )  # fmt: skip
+    assert mt.pl.mi_by_distance(by_distance).get_ylabel() == label
 
 
 def test_pair_kmers_shows_the_strongest() -> None:

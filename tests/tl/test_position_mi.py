@@ -242,6 +242,42 @@ def test_by_distance(planted: xr.Dataset) -> None:
         mt.tl.mi_by_distance(mi, variable="mi_corrected")
 
 
+def test_distances_are_those_of_the_numbers(planted: xr.Dataset) -> None:
+    """Of positions with gaps, out of order, by plain loops."""
+    positions = [3, 9, 0, 4, 1]
+    mi = mt.tl.position_mi(mt.pp.number_positions(planted, 5).isel(position=positions), k=1)
+    found: dict[int, list[float]] = {}
+    for i, first in enumerate(positions):
+        for j, second in list(enumerate(positions))[i + 1 :]:
+            found.setdefault(abs(first - second), []).append(numbers(mi)[i, j])
+    by_distance = mt.tl.mi_by_distance(mi)
+    assert by_distance["distance"].values.tolist() == sorted(found)
+    for row, distance in enumerate(sorted(found)):
+        assert by_distance["mi_mean"].values[row] == pytest.approx(np.mean(found[distance]))
+        assert by_distance["mi_max"].values[row] == max(found[distance])
+        assert by_distance["n_pairs"].values[row] == len(found[distance])
+
+
+def test_what_was_summarised_is_on_record(planted: xr.Dataset) -> None:
+    mi = mt.tl.position_mi(planted, k=1, pseudocount=0, correction="apc")
+    for variable, expected in ((None, "mi_corrected"), ("mi", "mi")):
+        by_distance = mt.tl.mi_by_distance(mi, variable=variable)
+        said = {name: by_distance.attrs[name] for name in ("variable", "correction", "measure")}
+        assert said == {"variable": expected, "correction": "apc", "measure": "mi"}
+        mt.DistanceMI.check(by_distance, deep=True)
+
+
+def test_pairs_without_a_value_are_left_out() -> None:
+    seqs = mt.from_strings(["ANCA", "ANGT", "ANTC"])
+    by_distance = mt.tl.mi_by_distance(mt.tl.position_mi(seqs, k=1, pseudocount=0))
+    assert by_distance["n_pairs"].values.tolist() == [1, 1, 1]
+    seqs = mt.from_strings(["ANA", "CNG"])
+    by_distance = mt.tl.mi_by_distance(mt.tl.position_mi(seqs, k=1, pseudocount=0))
+    assert by_distance["n_pairs"].values.tolist() == [0, 1]
+    for name in ("mi_mean", "mi_max"):
+        np.testing.assert_allclose(by_distance[name].values, [np.nan, 1.0])
+
+
 def test_input_is_not_changed_and_provenance_is_kept(planted: xr.Dataset) -> None:
     before = planted.copy(deep=True)
     mi = mt.tl.position_mi(planted, k=1, n_permutations=2, seed=4)
@@ -346,3 +382,85 @@ def test_contacts_score() -> None:
         mt.tl.compare_contacts(mi, contacts, distance=1.0)
     with pytest.raises(InvalidInput, match="aligned_to"):
         mt.tl.compare_contacts(mi, contacts.isel(position_i=slice(5), position_j=slice(5)))
+    # Pairs are as far apart as their numbers are.
+    named = {"position_i": np.arange(n) * 2, "position_j": np.arange(n) * 2}
+    table = mt.tl.compare_contacts(
+        mi.assign_coords(named), contacts.assign_coords(named), min_separation=11
+    )
+    assert table["n_pairs"].values.tolist() == [6 * 7 // 2]
+
+
+@pytest.fixture(scope="module")
+def family() -> xr.Dataset:
+    return mt.datasets.rhomboid().isel(sequence=slice(300))
+
+
+@pytest.mark.parametrize("columns", [slice(40, 110), slice(70), [3, 90, 20, 60, 100, 7, 31]])
+def test_a_part_of_an_alignment_keeps_its_columns(family: xr.Dataset, columns: object) -> None:
+    contacts = mt.datasets.contacts()
+    whole = mt.tl.position_mi(family, k=1, pseudocount=0.05)
+    part = mt.tl.position_mi(family.isel(position=columns), k=1, pseudocount=0.05)
+    cut = whole.isel(position_i=columns, position_j=columns)
+    assert part["position_i"].equals(cut["position_i"])
+    np.testing.assert_array_equal(numbers(part), numbers(cut))
+    options = {"distance": 12.0}
+    found = mt.tl.compare_contacts(part, contacts, **options)
+    expected = mt.tl.compare_contacts(cut, contacts, **options)
+    xr.testing.assert_equal(found, expected)
+
+
+def test_positions_that_may_be_others_are_refused(family: xr.Dataset) -> None:
+    contacts = mt.datasets.contacts()
+    bare = family.drop_vars("position")
+    all_columns = mt.tl.position_mi(bare, k=1, pseudocount=0.05)
+    expected = mt.tl.compare_contacts(mt.tl.position_mi(family, k=1, pseudocount=0.05), contacts)
+    xr.testing.assert_equal(mt.tl.compare_contacts(all_columns, contacts), expected)
+    part = mt.tl.position_mi(bare.isel(position=slice(40, 110)), k=1, pseudocount=0.05)
+    message = "`contacts`: has 135 positions and the dependencies 70.*number_positions"
+    with pytest.raises(InvalidInput, match=message):
+        mt.tl.compare_contacts(part, contacts)
+    # The remedy that it names.
+    named = mt.pp.number_positions(bare, 0, label="alignment column").isel(position=slice(70))
+    part = mt.tl.position_mi(named, k=1, pseudocount=0.05)
+    assert mt.tl.compare_contacts(part, contacts)["n_pairs"].item() > 0
+    # Residues of the chain are no columns.
+    chain = mt.read_contacts(mt.datasets.rhomboid_structure_path())
+    with pytest.raises(InvalidInput, match="has 182 positions and the dependencies 135"):
+        mt.tl.compare_contacts(mt.tl.position_mi(family, k=1, pseudocount=0.05), chain)
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        ([0, 1, 2, 4, 5, 6], "`k`: 2, but positions 2 and 4 stand side by side"),
+        ([5, 4, 3, 2, 0, 1], "positions 2 and 0"),
+        ([3, 4, 5, 4 + 3, 6, 8], "positions 5 and 7"),
+        ([0, 2, 4, 6, 8, 10], "positions 0 and 2"),
+        ([4, 5, 6, 0, 1, 2], "positions 6 and 0"),
+    ],
+)
+def test_kmers_of_letters_that_are_no_neighbours(
+    planted: xr.Dataset, positions: list[int], message: str
+) -> None:
+    chosen = mt.pp.number_positions(planted, 0).isel(position=positions)
+    for call in (
+        lambda: mt.tl.position_mi(chosen, k=2),
+        lambda: mt.tl.explain_pair(chosen, positions[0], positions[-2], k=2),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            call()
+    letters = mt.tl.position_mi(chosen, k=1)
+    whole = mt.tl.position_mi(planted, k=1)
+    cut = whole.isel(position_i=positions, position_j=positions)
+    np.testing.assert_array_equal(numbers(letters), numbers(cut))
+
+
+def test_numbers_that_fall_or_leave_out_0_are_neighbours(planted: xr.Dataset) -> None:
+    expected = numbers(mt.tl.position_mi(planted, k=2))
+    without_0 = [*range(-4, 0), *range(1, LENGTH - 3)]
+    for named in (list(range(LENGTH))[::-1], without_0):
+        seqs = planted.assign_coords(position=named)
+        mi = mt.tl.position_mi(seqs, k=2)
+        np.testing.assert_array_equal(numbers(mi), expected)
+        by_distance = mt.tl.mi_by_distance(mi)
+        assert by_distance["distance"].values.tolist() == list(range(2, LENGTH - 1))

@@ -29,6 +29,7 @@ from mutua.kernels.pair_counts import (
     Scratch,
 )
 from mutua.kernels.pair_statistics import (
+    Complement,
     Marginals,
     Smoothing,
     add_pair_counts,
@@ -64,7 +65,7 @@ def resident_bytes(task: PositionTask) -> int:
 def smoothing_of(task: PositionTask) -> Smoothing:
     """Give the constants by which counts become entropies."""
     weights = task.fixed_weights
-    total = task.n_sequences if weights is None else float(weights.units.sum()) * weights.unit
+    total = task.n_sequences if weights is None else float(weights.units.sum() or 1) * weights.unit
     return Smoothing(
         float(task.pseudocount),
         float(task.n_kmers),
@@ -89,7 +90,7 @@ def load_columns(task: PositionTask, workers: Workers) -> tuple[Columns, Margina
     counts, seen = count_columns(codes, units, task.n_kmers, workers)
     workers.run(_renumber, [(codes, seen, *part) for part in workers.slices(task.n_positions)])
     columns = Columns(codes, seen[:, :-1].sum(axis=1), ~seen[:, -1], units)
-    return columns, _marginals(task, counts)
+    return columns, marginals_of(task, counts)
 
 
 def shuffled_marginals(
@@ -99,10 +100,10 @@ def shuffled_marginals(
     if task.fixed_weights is None:
         return marginals
     counts, _ = count_columns(columns.codes, columns.weights, task.n_kmers, workers)
-    return _marginals(task, counts)
+    return marginals_of(task, counts)
 
 
-def _marginals(task: PositionTask, counts: NDArray[np.int64]) -> Marginals:
+def marginals_of(task: PositionTask, counts: NDArray[np.int64]) -> Marginals:
     """Summarise the counts (n_positions, n_kmers + 1) of each position, less the missing code."""
     marginals = Marginals(
         np.empty(task.n_positions), *(np.empty(task.n_positions, np.int64) for _ in range(2))
@@ -129,10 +130,11 @@ def resident_statistics(
     """
     layout = Layout.choose(task, columns, letters)
     terms = tabulated_terms(task, columns)
+    alone = _no_complement(task, marginals)
     workers.run(
         pair_statistics,
         [
-            layout.arguments(columns, marginals, terms, *part, statistics)
+            layout.arguments(columns, marginals, terms, alone, *part, statistics)
             for part in workers.slices(layout.n_groups)
         ],
     )
@@ -206,6 +208,7 @@ class Layout:
         columns: Columns,
         marginals: Marginals,
         terms: NDArray[np.int64],
+        complement: Complement,
         first: int,
         step: int,
         statistics: NDArray[np.float64],
@@ -227,10 +230,17 @@ class Layout:
             self.scratch(columns),
             tables,
             terms,
+            complement,
             first,
             step,
             statistics,
         )
+
+
+def _no_complement(task: PositionTask, marginals: Marginals) -> Complement:
+    dtype = np.uint32 if task.fixed_weights is None else np.int64
+    no_terms = np.empty(0, np.int64)
+    return Complement(np.empty((0, 0), dtype), marginals, smoothing_of(task), no_terms)
 
 
 def tabulated_terms(task: PositionTask, columns: Columns) -> NDArray[np.int64]:

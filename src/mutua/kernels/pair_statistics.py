@@ -28,6 +28,7 @@ from mutua.kernels.pair_counts import (
 
 __all__ = [
     "FIELDS",
+    "Complement",
     "Marginals",
     "Smoothing",
     "add_pair_counts",
@@ -92,6 +93,28 @@ class Marginals(NamedTuple):
     total: NDArray[np.int64]
 
 
+class Complement(NamedTuple):
+    """What is known of a pool of sequences, some of which are counted.
+
+    The others need no counting: their counts are those of the pool less those of the counted.
+
+    Attributes
+    ----------
+    pooled
+        (n_pairs, n_cells) counts of the whole pool, laid out as a joined table of the counted
+        sequences is; (0, 0) where only the counted ones are asked for.
+    marginals, smoothing
+        Of the others.
+    terms
+        As for `pair_statistics`, of the others.
+    """
+
+    pooled: NDArray[Any]
+    marginals: Marginals
+    smoothing: Smoothing
+    terms: NDArray[np.int64]
+
+
 @njit(nogil=True, cache=True)
 def pair_number(i: int, j: int, k: int) -> int:
     """Give the number of the pair (i, j): pairs with a smaller j come first, then by i."""
@@ -142,6 +165,7 @@ def pair_statistics(
     scratch: Scratch,
     tables: NDArray[Any],
     terms: NDArray[np.int64],
+    complement: Complement,
     first: int,
     step: int,
     statistics: NDArray[np.float64],
@@ -159,9 +183,13 @@ def pair_statistics(
         (2 * n_together, n_cells) uint32, or int64 with weights; zeros, and zeros again after.
     terms
         (n_terms,) int64, the terms of the smallest counts where all pairs share them, or (0,).
+    complement
+        The pool that the sequences are part of. With one, every pair must fit into a table.
     statistics
-        (len(FIELDS), n_pairs) float64, filled; or (1, n_pairs) for the mutual information only.
+        (len(FIELDS), n_pairs) float64, filled; or (1, n_pairs) for the mutual information only;
+        or (2, n_pairs) for that of the counted sequences and that of the others in the pool.
     """
+    n_fields = 1 if len(complement.pooled) > 0 else len(statistics)
     n_positions = columns.codes.shape[0]
     stride = row_cells(columns.sizes, columns.complete)
     n_cells = scratch.bins.shape[1]
@@ -190,9 +218,10 @@ def pair_statistics(
                     for member in range(n_joined):
                         if slots[which, member] < 0:
                             continue
-                        table = tables[slots[which, member]]
+                        pair = pair_number(positions[which], j + member, k)
+                        table = tables[slots[which, member]][: columns.sizes[j + member] * stride]
                         _summarise_table(
-                            table[: columns.sizes[j + member] * stride],
+                            table,
                             stride,
                             positions[which],
                             j + member,
@@ -200,9 +229,24 @@ def pair_statistics(
                             marginals,
                             smoothing,
                             terms,
-                            statistics[:, pair_number(positions[which], j + member, k)],
+                            statistics[:n_fields, pair],
                         )
-                        table[: columns.sizes[j + member] * stride] = 0
+                        if len(complement.pooled) > 0:
+                            pooled = complement.pooled[pair]
+                            for cell in range(np.uint64(len(table))):
+                                table[cell] = pooled[cell] - table[cell]
+                            _summarise_table(
+                                table,
+                                stride,
+                                positions[which],
+                                j + member,
+                                columns,
+                                complement.marginals,
+                                complement.smoothing,
+                                complement.terms,
+                                statistics[1:, pair],
+                            )
+                        table[:] = 0
             j += n_joined
 
 

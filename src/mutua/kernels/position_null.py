@@ -24,6 +24,7 @@ from mutua.kernels.pair_engine import (
 from mutua.kernels.pair_statistics import ENTROPY_JOINT, FIELDS, MI, Marginals
 from mutua.kernels.position_mi import average_product, normalized_mi, require_pairs, square
 from mutua.kernels.random_sequences import check_seed
+from mutua.kernels.running_moments import add_value, moments_of
 from mutua.kernels.sequence_blocks import BlockSource, PositionTask
 from mutua.kernels.shuffled_columns import shuffle_columns
 from mutua.kernels.threads import Workers
@@ -191,14 +192,8 @@ class _Null:
         maxima: NDArray[np.float64],
     ) -> PositionNull:
         mean, squares, cubes, exceeding = moments
-        n = len(maxima)
         known = ~np.isnan(observed)
-        variance = squares / (n - 1) if n > 1 else np.full_like(squares, np.nan)
-        skewness = np.full_like(cubes, np.nan)
-        if n > 2:
-            varied = known & (squares > 0)
-            biased = np.sqrt(n) * cubes[varied] / squares[varied] ** 1.5
-            skewness[varied] = biased * np.sqrt(n * (n - 1)) / (n - 2)
+        variance, skewness = moments_of(squares, cubes, len(maxima))
 
         def laid_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return square(np.where(known, values, np.nan), self.task.n_positions, self.task.k)
@@ -289,8 +284,7 @@ def _add_moments(
     Parameters
     ----------
     moments
-        (4, n_pairs): mean, sums of squared and of cubed deviations, updated without cancellation
-        (Welford 1962; Pébay 2008), and the number of values of at least `observed`.
+        (4, n_pairs): as `add_value` keeps them, and the number of values of at least `observed`.
     maxima
         (n_permutations,), filled from `before` on.
     """
@@ -299,12 +293,6 @@ def _add_moments(
             value = values[p, pair]
             if np.isnan(value):
                 continue
-            n = before + p + 1
-            deviation = value - moments[0, pair]
-            share = deviation / n
-            squares = deviation * share * (n - 1)
-            moments[2, pair] += squares * share * (n - 2) - 3 * share * moments[1, pair]
-            moments[1, pair] += squares
-            moments[0, pair] += share
+            add_value(moments[:, pair], before + p + 1, value)
             moments[3, pair] += value >= observed[pair]
             maxima[before + p] = max(maxima[before + p], value)

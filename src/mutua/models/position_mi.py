@@ -14,7 +14,7 @@ from mutua.models.base import Coordinate, Element, coordinate, variable
 from mutua.models.digests import is_lazy, remembered, values_of
 from mutua.models.dims import POSITION_I, POSITION_J
 
-__all__ = ["CORRECTIONS", "MEASURES", "PositionMI"]
+__all__ = ["CORRECTIONS", "MEASURES", "PositionMI", "square_faults", "symmetry_faults"]
 
 Measure = Literal[
     "mi",
@@ -98,24 +98,34 @@ class PositionMI(Element):
     @classmethod
     def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
         """Yield a fault where the element is not a square."""
-        sizes = element.sizes.get(POSITION_I), element.sizes.get(POSITION_J)
-        if sizes[0] != sizes[1]:
-            yield Fault("dims", f"{sizes[0]} x {sizes[1]} is no square", "use the same positions")
+        yield from square_faults(element)
 
     @classmethod
     def faults(cls, element: xr.Dataset) -> Iterator[Fault]:
         """Yield a fault where the positions differ or the matrix is not symmetric."""
-        positions = [element.variables[name].values for name in _PAIR if name in element.variables]
-        if len(positions) == 2 and not np.array_equal(positions[0], positions[1]):
-            found = "are not those of 'position_i'"
-            yield Fault("coordinate 'position_j'", found, "use the same positions")
-        mi = element.variables.get("mi")
-        if mi is None:
-            return
-        values = values_of(mi)
+        yield from symmetry_faults(element, "mi")
 
-        def symmetric() -> bool:
-            return np.array_equal(values, values.T, equal_nan=True)
 
-        if not (symmetric() if is_lazy(mi) else remembered(values, "symmetric", symmetric)):
-            yield Fault("variable 'mi'", "is not symmetric", "use (mi + mi.T) / 2")
+def square_faults(element: xr.Dataset) -> Iterator[Fault]:
+    """Yield a fault where the pairs of positions are no square."""
+    sizes = element.sizes.get(POSITION_I), element.sizes.get(POSITION_J)
+    if sizes[0] != sizes[1]:
+        yield Fault("dims", f"{sizes[0]} x {sizes[1]} is no square", "use the same positions")
+
+
+def symmetry_faults(element: xr.Dataset, name: str) -> Iterator[Fault]:
+    """Yield a fault where the positions of both axes differ or a variable is not symmetric."""
+    positions = [element.variables[dim].values for dim in _PAIR if dim in element.variables]
+    if len(positions) == 2 and not np.array_equal(positions[0], positions[1]):
+        found = "are not those of 'position_i'"
+        yield Fault("coordinate 'position_j'", found, "use the same positions")
+    matrix = element.variables.get(name)
+    if matrix is None:
+        return
+    values = values_of(matrix)
+
+    def symmetric() -> bool:
+        return np.array_equal(values, values.T, equal_nan=True)
+
+    if not (symmetric() if is_lazy(matrix) else remembered(values, "symmetric", symmetric)):
+        yield Fault(f"variable '{name}'", "is not symmetric", f"use ({name} + {name}.T) / 2")

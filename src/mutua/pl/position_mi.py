@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from mutua.errors import InvalidInput
 from mutua.models import ContactMap, Dataset, DistanceMI, KmerPairs, PositionMI
 from mutua.models.arguments import number, one_of, whole_number
+from mutua.models.contact_map import contacts_at
 from mutua.models.dims import POSITION_I, POSITION_J
 from mutua.pl._axes import (
     DIVERGING,
@@ -23,23 +24,10 @@ from mutua.pl._axes import (
     new_axes,
     symmetric,
 )
+from mutua.pl._labels import value_label
+from mutua.pl._significance import insignificant, veil
 
 __all__ = ["mi_by_distance", "mi_diagonal", "pair_kmers", "position_mi"]
-
-_MEASURES = {
-    "mi": "mutual information",
-    "jensen_shannon": "Jensen-Shannon distance",
-    "inverse_jensen_shannon": "1 - Jensen-Shannon distance",
-    "hellinger": "Hellinger distance",
-    "bhattacharyya": "Bhattacharyya distance",
-    "inverse_bhattacharyya": "inverse Bhattacharyya distance",
-}
-_CORRECTIONS = {
-    "miller_madow": "Miller-Madow",
-    "shuffle": "less shuffled",
-    "apc": "APC",
-    "apc_normalized": "APC of the normalised",
-}
 
 
 def position_mi(
@@ -114,7 +102,7 @@ def position_mi(
     one_of("scale", scale, ["linear", "log"])
     chosen = _variable(mi, variable)
     matrix = np.array(mi[chosen].values)
-    faded = _faded(mi, significant, p_value)
+    faded = insignificant(mi, significant, p_value)
     contacts = None
     is_lower = np.tril(np.ones(matrix.shape, bool), -1)
     if lower is not None:
@@ -131,11 +119,7 @@ def position_mi(
     colours, norm = _colours(matrix, scale, vmin, vmax, cmap)
     x, y = mi[POSITION_J].values, mi[POSITION_I].values
     image = heatmap(ax, matrix, x, y, cmap=colours, norm=norm)
-    if faded.any():
-        veil = np.zeros((*matrix.shape, 4))
-        veil[..., :3] = 1
-        veil[..., 3] = np.where(faded & np.isfinite(matrix), 0.85, 0)
-        ax.imshow(veil, extent=image.get_extent(), interpolation="nearest")
+    veil(ax, image, faded & np.isfinite(matrix))
     if contacts is not None:
         _draw_contacts(ax, image, matrix, contacts & is_lower, is_lower, contact_distance)
     ax.set_xlabel(label_of(mi[POSITION_J]))
@@ -156,22 +140,13 @@ def _variable(mi: xr.Dataset, variable: str | None) -> str:
     return variable
 
 
-def _faded(mi: xr.Dataset, significant: float | None, p_value: str) -> np.ndarray:
-    if significant is None:
-        return np.zeros(mi["mi"].shape, dtype=bool)
-    number("significant", significant, low=0, high=1)
-    if p_value not in ("q_value", "p_value", "p_familywise"):
-        raise InvalidInput("p_value", f"{p_value!r}", "use 'q_value', 'p_value' or 'p_familywise'")
-    if p_value not in mi:
-        raise InvalidInput(
-            "significant", f"the element has no {p_value}", "compute it: n_permutations=1000"
-        )
-    return np.asarray(~(mi[p_value].values <= significant))
-
-
 def _aligned(mi: xr.Dataset, lower: Any) -> xr.Dataset:
-    kind = ContactMap if isinstance(lower, xr.Dataset) and "distance" in lower else PositionMI
-    kind.check(lower, where="argument `lower` of pl.position_mi")
+    """Give the values of a map at the positions of another."""
+    where = "argument `lower` of pl.position_mi"
+    if isinstance(lower, xr.Dataset) and "distance" in lower:
+        ContactMap.check(lower, where=where)
+        return contacts_at(lower, mi, argument="lower")
+    PositionMI.check(lower, where=where)
     wanted = mi[POSITION_I].values
     there = lower[POSITION_I].values
     if not np.isin(wanted, there).all():
@@ -235,15 +210,7 @@ def _title(mi: xr.Dataset) -> str:
 
 
 def _value_label(mi: xr.Dataset, variable: str) -> str:
-    name = _MEASURES.get(mi.attrs["measure"], mi.attrs["measure"])
-    if variable == "mi_corrected":
-        name += f" ({_CORRECTIONS.get(mi.attrs['correction'], mi.attrs['correction'])})"
-    elif variable == "mi_normalized":
-        name = "mutual information / joint entropy"
-    elif variable == "mi_null":
-        name = "mean mutual information of shuffled columns"
-    unit = mi[variable].attrs.get("units")
-    return f"{name} ({unit})" if unit else name
+    return value_label(mi.attrs, variable, mi[variable].attrs.get("units"))
 
 
 def mi_diagonal(
@@ -333,8 +300,8 @@ def mi_by_distance(
     ax.set_yscale(scale)
     ax.set_xlabel(label_of(by_distance["distance"]))
     unit = by_distance["mi_mean"].attrs.get("units")
-    name = _MEASURES.get(by_distance.attrs["measure"], by_distance.attrs["measure"])
-    ax.set_ylabel(f"{name} ({unit})" if unit else name)
+    variable = by_distance.attrs.get("variable", "mi")
+    ax.set_ylabel(value_label(by_distance.attrs, variable, unit))
     ax.legend(frameon=False)
     ax.margins(x=0.01)
     return ax

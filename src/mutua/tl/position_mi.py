@@ -15,23 +15,17 @@ from mutua.kernels.position_divergence import position_divergence
 from mutua.kernels.position_null import PositionNull, position_null
 from mutua.models import Dataset, PositionMI, SequenceSet, as_kind, checked
 from mutua.models.arguments import number, one_of, whole_number
-from mutua.models.dims import (
-    POSITION,
-    POSITION_I,
-    POSITION_J,
-)
 from mutua.models.position_mi import CORRECTIONS, MEASURES
 from mutua.tl._counting import (
     SequenceBlocks,
-    position_numbers,
     saying_sequences,
     sequence_blocks,
     sequence_weights,
 )
+from mutua.tl._pairs import PAIR, kmer_positions, symmetric_squares
 
 __all__ = ["position_mi"]
 
-_PAIR = (POSITION_I, POSITION_J)
 _SHUFFLES = 100
 _BITS = ("mi", "mi_corrected", "mi_null")
 _LABELS = {name: spec.description for name, spec in PositionMI.specs().items()}
@@ -107,8 +101,9 @@ def position_mi(
     Raises
     ------
     InvalidInput
-        For sequences shorter than 2k, no known letters, a negative pseudocount, Miller-Madow
-        with a pseudocount, or permutations of a measure other than MI.
+        For sequences shorter than 2k, k > 1 where positions are left out or out of order (as
+        their coordinate tells), no known letters, a negative pseudocount, Miller-Madow with a
+        pseudocount, or permutations of a measure other than MI.
     MemoryLimit
         If k is so large that counts do not fit; says what would.
 
@@ -154,7 +149,7 @@ def position_mi(
             "use pseudocount=0: the term is the bias of the estimate without a pseudocount and "
             "would take off many times what there is",
         )
-    blocks, size = sequence_blocks(sequences, gap)
+    blocks, size = sequence_blocks(sequences, gap, k)
     counting: dict[str, Any] = {
         "k": k,
         "alphabet_size": size,
@@ -163,8 +158,9 @@ def position_mi(
     }
     if n_permutations and counting["weights"] is not None:
         warnings.warn(
-            "permutations treat sequences as independent; weighted sequences are related, so "
-            "p-values are too small. Use one sequence of each cluster, or weighted=False",
+            "permutations treat sequences as independent, which those that need weights are not: "
+            "p-values are too small, and leaving the weights out does not mend them. Keep one "
+            "sequence of each cluster, or rank pairs by correction='apc' without p-values",
             UserWarning,
             stacklevel=3,
         )
@@ -177,10 +173,10 @@ def position_mi(
     unit = {"units": "bits"} if measure == "mi" else {}
     result = xr.Dataset(
         {
-            name: (_PAIR, matrix, {"long_name": _LABELS[name], **(unit if name in _BITS else {})})
+            name: (PAIR, matrix, {"long_name": _LABELS[name], **(unit if name in _BITS else {})})
             for name, matrix in values.items()
         },
-        coords=_coordinates(sequences, k),
+        coords=kmer_positions(sequences, k),
         attrs={
             "k": k,
             "alphabet": sequences.attrs["alphabet"],
@@ -250,30 +246,7 @@ def _significance(null: PositionNull) -> dict[str, np.ndarray]:
         "q_value": stats.benjamini_hochberg(p),
         "p_familywise": stats.familywise_p(null.observed[upper], null.maxima),
     }
-    squares = {}
-    for name, pairs in found.items():
-        square = np.full(null.observed.shape, np.nan)
-        square[upper] = pairs
-        square.T[upper] = pairs
-        squares[name] = square
-    return squares
-
-
-def _coordinates(sequences: Dataset[SequenceSet], k: int) -> dict[str, Any]:
-    """Give the positions where k-mers start, as the sequences number them."""
-    n = sequences.sizes[POSITION] - k + 1
-    known = position_numbers(sequences)
-    if known is not None:
-        numbers = known.values[:n]
-        attrs = {key: known.attrs[key] for key in ("long_name", "units") if key in known.attrs}
-        labels = {POSITION_I: attrs, POSITION_J: attrs}
-    else:
-        numbers = np.arange(n, dtype=np.int64)
-        labels = {
-            POSITION_I: {"long_name": "position of the first k-mer"},
-            POSITION_J: {"long_name": "position of the second k-mer"},
-        }
-    return {dim: (dim, numbers, labels[dim]) for dim in _PAIR}
+    return symmetric_squares(len(null.observed), found)
 
 
 def _permutations(
