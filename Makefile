@@ -4,16 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 export MPLBACKEND := Agg
 
-.PHONY: help demo test slow lint bench notebooks schema clean
+.PHONY: help demo test slow lint docs bench notebooks schema clean
 
 help:
 	@echo "make demo       install, run the main job on bundled data: demo.zarr, demo.html, demo_figures/"
 	@echo "make test       install, run the fast tests and doctests"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make slow       the slow tests"
+	@echo "make docs       build the documentation: docs/_build/html/index.html"
 	@echo "make notebooks  run the tutorials"
 	@echo "make bench      measure speed and memory beside the peers"
 
@@ -21,6 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(STAMP)
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $(DOCS_STAMP)
 
 demo: $(STAMP)
 	$(BIN)/python -m mutua.demo
@@ -37,6 +43,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(DOCS_STAMP)
+	$(BIN)/sphinx-build --builder html --jobs 2 --quiet --fresh-env \
+		--nitpicky --fail-on-warning --keep-going docs docs/_build/html
+
 notebooks: $(STAMP)
 	@if ls tutorials/*.ipynb >/dev/null 2>&1; \
 	then $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 tutorials; \
@@ -50,3 +60,4 @@ schema: $(STAMP)
 
 clean:
 	rm -rf demo.zarr demo.html demo_figures .pytest_cache .mypy_cache .ruff_cache
+	rm -rf docs/_build docs/kinds docs/reference docs/tutorials
