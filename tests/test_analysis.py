@@ -14,9 +14,13 @@ from mutua.errors import (
     ElementNotFound,
     InvalidElement,
     InvalidInput,
+    NewerVersion,
     NotAStore,
+    StoreDamaged,
     StoreUnwritable,
 )
+from mutua.models import KINDS, Element
+from mutua.models.base import variable
 from tests.io import examples
 from tests.io.examples import assert_same
 
@@ -307,3 +311,81 @@ def test_sizes_in_words(count, words):
     from mutua._listing import Row
 
     assert Row("x", "Table", {"row": 1}, int(count), {}).cells()[3] == words
+
+
+def test_contents(study):
+    table, sequences = study.contents()
+    assert (table.name, table.kind, sequences.name) == ("t", "Table", "s")
+    assert dict(sequences.sizes) == dict(study["s"].sizes)
+    assert table.nbytes == examples.table().nbytes
+    assert (table.stored_bytes is None) == (study.url is None)
+
+
+# -- kinds of other people's code --------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(path, monkeypatch):
+    """A store with an element ``f`` of a kind whose module is not imported here."""
+
+    class Footprints(Element):
+        """Reads cut at each position."""
+
+        cuts: np.int64 = variable("cuts", dims=("place",), ge=0)
+
+    monkeypatch.delitem(KINDS, "Footprints", raising=False)
+    monkeypatch.setitem(KINDS, "Footprints", Footprints)
+    element = Footprints.build(cuts=np.arange(7))
+    mt.Analysis({"t": examples.table(), "f": element, "s": examples.sequence_set()}).write(path)
+    monkeypatch.delitem(KINDS, "Footprints")
+    return path, Footprints, element
+
+
+def test_an_unknown_kind_is_no_hindrance(foreign, monkeypatch, tmp_path):
+    path, kind, element = foreign
+    study = mt.open(path)
+    assert list(study) == ["t", "f", "s"]
+    assert "Footprints" in repr(study)
+    assert_same(study["s"].load(), examples.sequence_set())
+    with pytest.raises(NewerVersion, match="kind Footprints is not known here"):
+        study["f"]
+    assert study.lineage("f")["function"].tolist() == ["Footprints.build"]
+    assert set(study.history()["elements"]) == {"t", "f", "s"}
+    study.rename("f", "g")
+    study["t"] = examples.table(2)
+    assert study.vacuum() == ["t.1"]
+
+    copied = tmp_path / "copy.zarr"
+    study.write(copied)
+    study.write(path, overwrite=True)
+    monkeypatch.setitem(KINDS, "Footprints", kind)
+    for place in (path, copied):
+        again = mt.open(place)
+        assert list(again) == ["t", "g", "s"]
+        again.validate(deep=True)
+        assert_same(again["g"].load(), element)
+    again.vacuum()
+    again.validate(deep=True)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_an_unknown_kind_is_a_fault_beside_others(foreign, deep):
+    path = foreign[0]
+    with pytest.raises(InvalidElement) as caught:
+        mt.open(path).validate(deep=deep)
+    (fault,) = caught.value.faults
+    assert fault.location.startswith("element 'f'")
+    assert "the kind Footprints is not known here" in fault.found
+    for chunk in (path / "f.1" / "cuts" / "c" / "0", path / "s.1" / "codes" / "c" / "0" / "0"):
+        chunk.write_bytes(b"x" + chunk.read_bytes()[1:])
+    with pytest.raises(InvalidElement) as caught:
+        mt.open(path).validate(deep=True)
+    places = [str(fault.location) for fault in caught.value.faults]
+    assert [place.split(",")[0] for place in places] == [
+        "element 'f'",
+        "element 'f'",
+        "element 's'",
+    ]
+    with pytest.raises(StoreDamaged, match=r"element 'f': .*cuts.* is not what was written"):
+        mt.open(path).write(path.parent / "copy.zarr")
+    assert list(mt.open(path)) == ["t", "f", "s"]

@@ -23,6 +23,7 @@ from mutua.errors import (
     NotAStore,
     StoreUnwritable,
 )
+from mutua.io.elements import is_known
 from mutua.io.index import Entry, Index, check_case, check_name, check_new_name
 from mutua.io.store import Item, Store
 from mutua.models import provenance
@@ -240,6 +241,8 @@ class Analysis(MutableMapping[str, Any]):
     ) -> None:
         """Write everything into a store, by one atomic commit.
 
+        Elements of a store whose kind is not known here are copied as they are.
+
         Parameters
         ----------
         path
@@ -273,7 +276,11 @@ class Analysis(MutableMapping[str, Any]):
                 raise taken
             index.elements.clear()
             for name in self:
-                store.stage(index, name, self._current(name))
+                entry = self._index.elements.get(name)
+                if self._store and entry and not is_known(entry.kind, entry.version):
+                    store.copy(index, name, self._store, entry)
+                else:
+                    store.stage(index, name, self._current(name))
 
         with self._turn:
             index = store.commit(change, create=True)
@@ -430,7 +437,15 @@ class Analysis(MutableMapping[str, Any]):
 
     # -- display -------------------------------------------------------------------------------
 
-    def _rows(self) -> list[Row]:
+    def contents(self) -> list[Row]:
+        """Give name, kind, sizes, bytes and chunks of every element, reading none of them.
+
+        Returns
+        -------
+        list of named tuples
+            ``name``, ``kind``, ``sizes`` and ``chunks`` (by dim), ``nbytes`` in memory and
+            ``stored_bytes``, None in memory.
+        """
         if self._store is None:
             return [row_of(name, item) for name, item in self._items.items()]
         return [
@@ -439,10 +454,10 @@ class Analysis(MutableMapping[str, Any]):
         ]
 
     def __repr__(self) -> str:
-        return as_text(self.url, self._rows())
+        return as_text(self.url, self.contents())
 
     def _repr_html_(self) -> str:
-        return as_html(self.url, self._rows())
+        return as_html(self.url, self.contents())
 
 
 def open(

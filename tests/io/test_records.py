@@ -47,6 +47,7 @@ def save(request, tmp_path):
         b">a first\nACGT\nNacgt\n>b\nTT\n>a\nG",
         b">a first\r\nACG\r\n\r\nTNacgt\r\n>b\r\nTT\r\n>a\r\nG\r\n\r\n",
         b"\n# note\n>a\tfirst\n\nACGTNacgt \n>b\n T\nT\n\n>a\nG\n",
+        b"\xef\xbb\xbf>a first\nACGTNacgt\n>b\nTT\n>a\nG\n",
     ],
 )
 def test_fasta(save, content):
@@ -83,6 +84,9 @@ def test_blocks_are_bounded(tmp_path, monkeypatch):
         (b">a\nACGT\n>b\n", r"record 'b' \(line 3\) is empty"),
         (b">a\nAC\n>b\nAC GT\n", r"record 'b' \(line 3\) has white space"),
         (">a\nAC\n>b\nACé\n".encode(), r"record 'b' \(line 3\) holds symbols that are not ASCII"),
+        (b"\xef\xbb\xbf>a\nAC\n>b\n", r"record 'b' \(line 3\) is empty"),
+        (">a\nAC\n".encode("utf-16"), "is not FASTA but UTF-16.* Save it as ASCII or UTF-8"),
+        (">a\nAC\n".encode("utf-16-be"), "is not FASTA but UTF-16"),
     ],
 )
 def test_fasta_faults(save, content, message):
@@ -143,7 +147,15 @@ def test_a_protocol_whose_package_is_missing(monkeypatch):
         list(read_fasta_records("s3://x/y.fa"))
 
 
-@pytest.mark.parametrize("content", [b"ACGTn\nTT\n", b"ACGTn\r\n TT\t\r\n\r\n \r\n", b"ACGTn\nTT"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ACGTn\nTT\n",
+        b"ACGTn\r\n TT\t\r\n\r\n \r\n",
+        b"ACGTn\nTT",
+        b"\xef\xbb\xbfACGTn\nTT",
+    ],
+)
 def test_text(save, content):
     (block,) = read_text_records(save(content))
     assert block.names is None
@@ -160,6 +172,8 @@ def test_text(save, content):
         (b"AC\nGT\nA C\n", "line 3 has white space"),
         ("AC\né\n".encode(), "line 2 holds symbols"),
         (b"AC\n\xff\n", "is not text"),
+        ("AC\n".encode("utf-16"), "is not text but UTF-16"),
+        ("AC\n".encode("utf-32-be"), "is not text but UTF-16, UTF-32"),
     ],
 )
 def test_text_faults(save, content, message):

@@ -192,7 +192,12 @@ def test_alphabets(alphabet, text, codes):
         (["AC\n", "GGT"], {}, "item 0 has white space"),
         (["ACG", "GT"], {}, "different lengths"),
         (["NNN"], {}, r"`alphabet`: 'DNA' \(ACGT\): no letter of the sequences is one of it"),
-        (["MKVLAEELWF"], {}, r"`alphabet`: 'DNA' \(ACGT\): 50% of .* mostly 'E', 'L', 'F'"),
+        (["MKVLAEELWF"], {}, r"`alphabet`: 'DNA' \(ACGT\): 90% of .* mostly 'E', 'L', 'F'"),
+        (["MKVAR"], {}, "80% .*they begin 'MKVAR'. Use alphabet='protein', or allow_unknown=True"),
+        (["-----------------MKVLAEELWF"], {}, "90% of the letters are none of it"),
+        (["ACGUACGU"], {"alphabet": "protein"}, "25% .* mostly 'U'.* Use alphabet='RNA'"),
+        (["ACGT"], {"allow_unknown": 1}, "`allow_unknown`: 1"),
+        (["RYSW"], {"allow_unknown": True}, "no letter of the sequences is one of it"),
         (["ACGT"], {"alphabet": "01"}, "`alphabet`: '01': 100% of the letters"),
         (["ACGT"], {"alphabet": "A A"}, "`alphabet`"),
         (["ACGT"], {"pad": "middle"}, "`pad`: 'middle'"),
@@ -208,9 +213,58 @@ def test_from_strings_refuses(strings, options, message):
 
 
 def test_masked_and_ambiguous_letters_are_no_reason_to_refuse():
-    seqs = mt.from_strings(["NNNNNNNNNA", "RYSWKMBDHV"])
-    assert (seqs["codes"] == 254).sum() == 19
+    seqs = mt.from_strings(["NNNNNNNNNA", "ACGTACRYSW", "------RYAC"])
+    assert (seqs["codes"] == 254).sum() == 21
     assert (mt.from_strings(["-----.XXXM"], alphabet="protein")["codes"] == 254).sum() == 9
+
+
+def test_foreign_letters_can_be_allowed(tmp_path):
+    seqs = mt.from_strings(["MKVAR"], allow_unknown=True)
+    assert mt.pp.to_strings(seqs) == ["NNNAN"]
+    assert last_step(seqs)["arguments"]["allow_unknown"] is True
+    for read, text in ((mt.read_fasta, ">a\nMKVAR\n"), (mt.read_text, "MKVAR\n")):
+        path = tmp_path / "proteins"
+        path.write_text(text)
+        with pytest.raises(InvalidInput, match="Use alphabet='protein'"):
+            read(path)
+        assert mt.pp.to_strings(read(path, allow_unknown=True)) == ["NNNAN"]
+
+
+def test_proteins_are_never_taken_for_dna():
+    """Every sequence of a family, alone and with its gaps, is refused."""
+    texts = mt.pp.to_strings(mt.datasets.rhomboid().isel(sequence=slice(0, None, 40)))
+    for text in [text.replace("X", "-") for text in texts]:
+        for alphabet in ("DNA", "RNA"):
+            with pytest.raises(InvalidInput, match=r"Use alphabet='protein'"):
+                mt.from_strings([text], alphabet=alphabet)
+
+
+def test_names_of_a_pandas_column():
+    column = pd.Series(["ACG", "TTT", "GGG"], index=["b", "a", "b"])
+    assert mt.from_strings(column)["sequence_id"].values.tolist() == ["b", "a", "b"]
+    assert mt.from_strings(column[column != "TTT"])["sequence_id"].values.tolist() == ["b", "b"]
+    given = mt.from_strings(column, sequence_id=["x", "y", "z"])
+    assert given["sequence_id"].values.tolist() == ["x", "y", "z"]
+    for index in (None, [3, 1, 2], ["a", 1, "b"], pd.date_range("2020", periods=3)):
+        seqs = mt.from_strings(pd.Series(["ACG", "TTT", "GGG"], index=index))
+        assert "sequence_id" not in seqs
+
+
+@pytest.mark.parametrize("gap", ["-", "."])
+def test_columns_of_an_alignment_are_numbered(tmp_path, gap):
+    path = tmp_path / "alignment.fa"
+    path.write_text(f">a\nAC{gap}T\n>b\nACGT\n")
+    seqs = mt.read_fasta(path)
+    assert seqs["position"].values.tolist() == [0, 1, 2, 3]
+    assert seqs["position"].attrs["long_name"] == "alignment column"
+    assert seqs.isel(position=[1, 3])["position"].values.tolist() == [1, 3]
+    assert "position" in mt.from_strings(["AC", f"A{gap}"])
+
+
+def test_what_is_no_alignment_is_not_numbered():
+    assert "position" not in mt.from_strings(["ACG", "AGN"])
+    assert "position" not in mt.from_strings(["A-G", "AG"], pad="right")
+    assert "position" not in mt.from_strings(["(..)"], alphabet="(.)")
 
 
 # One-hot

@@ -39,10 +39,11 @@ def resolve(output, *, target=None, target_names=None, model=None, n=N):
         ([np.float64(1), np.float64(2), np.float64(3)], ("prediction",), [2]),
         ([torch.tensor(1), torch.tensor(2), torch.tensor(3)], ("prediction",), [2]),
         (MEAN[:, None], ("prediction",), [2]),
-        (PROFILE, ("0", "1", "2", "3"), [4, 5, 6, 7]),
+        (PROFILE[:, 0], ("0", "1"), [4, 5]),
+        (PROFILE[:, 0, :, None, None], ("0", "1"), [4, 5]),
         ([[1, 2], [3, 4], [5, 6]], ("0", "1"), [3, 4]),
-        ((MEAN, PROFILE), ("0", "1", "2", "3", "4"), [2, 4, 5, 6, 7]),
-        ([torch.tensor(MEAN), PROFILE], ("0", "1", "2", "3", "4"), [2, 4, 5, 6, 7]),
+        ((MEAN, PROFILE[:, 1]), ("0", "1", "2"), [2, 6, 7]),
+        ([torch.tensor(MEAN), PROFILE[:, 1]], ("0", "1", "2"), [2, 6, 7]),
         ((MEAN, (MEAN, PROFILE[:, 0])), ("0", "1", "2", "3"), [2, 2, 4, 5]),
         ({"m": MEAN, "p": PROFILE[:, 0]}, ("m", "p0", "p1"), [2, 4, 5]),
         (OrderedDict(a=MEAN, b={"c": MEAN}), ("a", "b"), [2, 2]),
@@ -100,6 +101,22 @@ def test_functions_of_the_whole_output():
     assert resolve(output, target=total, model=Named()).names == ("total",)
 
 
+def test_other_parts_can_be_asked_for_beside_a_profile():
+    for output, target, row in (
+        ({"profile": PROFILE, "mean": MEAN}, "mean", [2]),
+        ((PROFILE, PROFILE[:, 0]), [2, 1], [5, 4]),
+        (Output(MEAN, PROFILE), "mean", [2]),
+    ):
+        targets = resolve(output, target=target)
+        assert targets.pick(output, N)[1].tolist() == row
+    with pytest.raises(InvalidInput, match=r"`model`: gave an array of shape \(3, 2, 2\)"):
+        resolve(Output(MEAN, PROFILE), target="profile")
+    with pytest.raises(InvalidInput, match=r"`target`: gave an array of shape \(3, 2, 2\)"):
+        resolve(Output(MEAN, PROFILE), target=lambda out: out.profile)
+    with pytest.raises(InvalidInput, match=r"`model`: gave an array of shape \(3, 2, 2\)"):
+        resolve(PROFILE, model=Named())
+
+
 def test_picked_columns_are_copies():
     output = MEAN.astype(np.float32)
     for target in (None, lambda out: out):
@@ -132,6 +149,12 @@ def test_a_batch_of_one_may_lose_its_axis():
         ([], "gave 0 rows"),
         ([[1, 2], [3], [4]], "give numbers"),
         (MEAN * 1e300, "gave 3e\\+300. Scale it"),
+        (PROFILE, r"shape \(3, 2, 2\), which is not \(sequence, target\). .*output.sum\(\(2,\)\)"),
+        (PROFILE[:, :1], r"shape \(3, 1, 2\)"),
+        (PROFILE[:, None], r"shape \(3, 1, 2, 2\).*output.sum\(\(2, 3\)\)"),
+        ((MEAN, PROFILE), r"shape \(3, 2, 2\)"),
+        ({"a": {"b": torch.tensor(PROFILE)}}, r"shape \(3, 2, 2\)"),
+        (PROFILE.tolist(), r"shape \(3, 2, 2\)"),
     ],
 )
 def test_outputs_that_are_refused(output, message):
@@ -169,8 +192,8 @@ def test_targets_that_are_refused(options, message):
 
 
 def test_the_names_of_the_model_are_named_as_such():
-    with pytest.raises(InvalidInput, match=r"`model.target_names`: 2 name\(s\) for 4 output"):
-        resolve(PROFILE, model=Named())
+    with pytest.raises(InvalidInput, match=r"`model.target_names`: 2 name\(s\) for 1 output"):
+        resolve(MEAN, model=Named())
     with pytest.raises(InvalidInput, match="`target`: names repeat"):
         resolve({"a1": MEAN, "a": PROFILE[:, 0]})
 

@@ -310,3 +310,22 @@ def test_acceptor_by_chunks_and_batches():
         mt.tl.predict(seqs.chunk(sequence=(100, 199, 1)), model),
     ):
         np.testing.assert_allclose(other["prediction"], whole, rtol=1e-4, atol=1e-7)
+
+
+def test_a_profile_is_not_taken_for_targets():
+    seqs = mt.pp.random_sequences(5, length=7, seed=0)
+    for chosen in (seqs, seqs.chunk(sequence=2)):
+        with pytest.raises(InvalidInput, match=r"shape \(., 4, 7\).*target=lambda output"):
+            mt.tl.predict(chosen, lambda x: x)
+        scored = mt.tl.predict(chosen, lambda x: x, target=lambda output: output.sum((2,)))
+        assert scored["prediction"].shape == (5, 4)
+        both = mt.tl.predict(chosen, lambda x: {"profile": x, "a": x[:, 0].sum(1)}, target="a")
+        np.testing.assert_array_equal(both["prediction"][:, 0], scored["prediction"][:, 0])
+
+
+def test_new_predictions_replace_all_along_targets():
+    seqs = mt.tl.predict(mt.pp.random_sequences(5, length=7, seed=0), lambda x: x.sum(2))
+    seqs = seqs.assign(spread=(("sequence", "target"), np.ones((5, 4))), age=("sequence", [1] * 5))
+    again = mt.tl.predict(seqs, lambda x: x[:, 0].sum(1))
+    assert set(again.data_vars) == {"codes", "prediction", "age"}
+    assert again.sizes["target"] == 1

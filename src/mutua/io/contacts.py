@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import xarray as xr
 
 from mutua.errors import InvalidInput
 from mutua.io._records import path_text
 from mutua.io.structures import align_to_columns, read_residue_distances
 from mutua.models import ContactMap, Dataset
 from mutua.models.build import assemble
+from mutua.models.contact_map import ALIGNMENT_COLUMN
+from mutua.models.dims import POSITION_I, POSITION_J
 
 __all__ = ["read_contacts"]
+
+_PAIR = (POSITION_I, POSITION_J)
 
 
 def read_contacts(
@@ -42,6 +47,7 @@ def read_contacts(
     ContactMap
         ``distance`` float32 (position_i, position_j) in angstrom, NaN where a residue has no
         coordinates; ``residue_number`` (position_i,), the numbers of the file, -1 for none.
+        Positions count the columns of the alignment, or else the residues of the chain, from 0.
 
     Raises
     ------
@@ -78,11 +84,11 @@ def read_contacts(
         distance = distance[np.ix_(columns, columns)]
         distance[~there, :] = np.nan
         distance[:, ~there] = np.nan
+    label = "residue of the chain" if aligned_to is None else ALIGNMENT_COLUMN
     positions = np.arange(len(numbers), dtype=np.int64)
     parts = {
         "distance": distance,
-        "position_i": positions,
-        "position_j": positions,
+        **{dim: xr.Variable((dim,), positions, {"long_name": label}) for dim in _PAIR},
         "residue_number": numbers,
         "atom": atom,
         "structure": os.path.basename(path).split(".")[0],

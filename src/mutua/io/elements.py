@@ -32,6 +32,7 @@ from mutua.models.provenance import Record
 __all__ = [
     "anndata_bytes",
     "check_version",
+    "is_known",
     "main_chunks",
     "read_anndata",
     "read_dataset",
@@ -379,16 +380,26 @@ def _part_bytes(part: Any) -> int:
     return int(getattr(part, "nbytes", 0))
 
 
+def is_known(kind: str, version: int) -> bool:
+    """Tell whether elements of a kind and version can be opened here."""
+    return version <= _current(kind)
+
+
+def _current(kind: str) -> int:
+    """Give the newest version of a kind that is known here, 0 for none."""
+    return 1 if kind == "AnnData" else KINDS[kind]._version if kind in KINDS else 0
+
+
 def check_version(kind: str, version: int, where: str) -> None:
     """Refuse an element of a kind or version that this mutua does not know."""
-    current = 1 if kind == "AnnData" else KINDS[kind]._version if kind in KINDS else 0
-    if current == 0:
+    if is_known(kind, version):
+        return
+    if _current(kind) == 0:
         raise NewerVersion(
             f"{where}: the kind {kind} is not known here. Import the module that defines it, or "
             "upgrade with pip install --upgrade mutua if a newer mutua wrote it."
         )
-    if version > current:
-        raise NewerVersion(
-            f"{where}: {kind} version {version} was written by a newer mutua. Upgrade with "
-            "pip install --upgrade mutua."
-        )
+    raise NewerVersion(
+        f"{where}: {kind} version {version} was written by a newer mutua. Upgrade with "
+        "pip install --upgrade mutua."
+    )

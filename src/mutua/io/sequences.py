@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import xarray as xr
 
 from mutua.errors import InvalidInput, MemoryLimit
+from mutua.io._foreign import no_letters, refuse_foreign
 from mutua.io._records import (
     RecordBlock,
     letters_fault,
@@ -20,26 +23,27 @@ from mutua.io._records import (
 )
 from mutua.kernels import letters
 from mutua.models import Dataset, SequenceSet
-from mutua.models.alphabets import UNKNOWN, alphabet_name, resolve_alphabet, unknown_symbol
+from mutua.models.alphabets import (
+    UNKNOWN,
+    resolve_alphabet,
+    unknown_symbol,
+)
 from mutua.models.arguments import one_of
 from mutua.models.build import assemble
-from mutua.models.dims import CODES, LENGTH, SEQUENCE, SEQUENCE_ID
+from mutua.models.contact_map import ALIGNMENT_COLUMN
+from mutua.models.dims import CODES, LENGTH, POSITION, SEQUENCE, SEQUENCE_ID
 
 __all__ = ["from_one_hot", "from_strings", "read_fasta", "read_text", "write_fasta"]
 
 Path = str | os.PathLike[str]
 Pad = Literal["left", "right", "center"]
 _WRITE_ROWS = 1 << 14
-_SAMPLE = 1 << 20
-_FOREIGN = 0.2  # of the letters of proteins 35 % are no symbol of nucleic acids
-_FOREIGN_TO_CUSTOM = 0.5
 _MOST_PADDED = 1 << 32
-_UNKNOWNS = "NX-.*?~"
-_NUCLEOTIDE_UNKNOWNS = "RYSWKMBDHV"
+_GAPS = "-."
 
 
 def read_fasta(
-    path: Path, *, alphabet: str = "DNA", pad: Pad | None = None
+    path: Path, *, alphabet: str = "DNA", pad: Pad | None = None, allow_unknown: bool = False
 ) -> Dataset[SequenceSet]:
     r"""Read a FASTA file, plain or gzip.
 
@@ -48,16 +52,23 @@ def read_fasta(
     path
         Path or fsspec URL.
     alphabet
-        ``"DNA"``, ``"RNA"``, ``"protein"`` or the letters. Lower case reads as upper case; any
-        other letter becomes unknown.
+        ``"DNA"``, ``"RNA"``, ``"protein"`` or the letters. Lower case reads as upper case, U as T
+        and T as U; any other letter becomes unknown.
     pad
         Where to pad shorter sequences: ``"right"``, ``"left"`` or ``"center"``; None refuses
         sequences of different lengths.
+    allow_unknown
+        Read letters of other alphabets as unknown however many there are. Otherwise they are
+        refused where they are more than a fifth (half, for letters of your own) of the letters,
+        or, in DNA and RNA, more than half together with the symbols for several bases; gaps, N
+        and X are not counted.
 
     Returns
     -------
     SequenceSet
-        With ``sequence_id`` (the first word of each header) and, if padded, ``length``.
+        With ``sequence_id`` (the first word of each header) and, if padded, ``length``. Sequences
+        of one length with gaps (``-`` or ``.``, which are unknown letters) are an alignment:
+        ``position`` then numbers its columns from 0, so that a part of it keeps the numbers.
 
     Raises
     ------
@@ -74,10 +85,13 @@ def read_fasta(
     >>> mt.pp.to_strings(mt.read_fasta("memory://two.fa"))
     ['ACGT', 'ACGN']
     """
-    return _collect(read_fasta_records(path), alphabet, pad, "read_fasta", {"path": path})
+    options = _Options(alphabet, pad, allow_unknown)
+    return _collect(read_fasta_records(path), options, "read_fasta", {"path": path})
 
 
-def read_text(path: Path, *, alphabet: str = "DNA", pad: Pad | None = None) -> Dataset[SequenceSet]:
+def read_text(
+    path: Path, *, alphabet: str = "DNA", pad: Pad | None = None, allow_unknown: bool = False
+) -> Dataset[SequenceSet]:
     r"""Read a file with one sequence a line, plain or gzip.
 
     Parameters, result and errors are those of `read_fasta`; there are no names.
@@ -91,7 +105,8 @@ def read_text(path: Path, *, alphabet: str = "DNA", pad: Pad | None = None) -> D
     >>> mt.pp.to_strings(mt.read_text("memory://two.txt"))
     ['ACGT', 'TTTT']
     """
-    return _collect(read_text_records(path), alphabet, pad, "read_text", {"path": path})
+    options = _Options(alphabet, pad, allow_unknown)
+    return _collect(read_text_records(path), options, "read_text", {"path": path})
 
 
 def from_strings(
@@ -100,6 +115,7 @@ def from_strings(
     alphabet: str = "DNA",
     pad: Pad | None = None,
     sequence_id: Sequence[str] | None = None,
+    allow_unknown: bool = False,
 ) -> Dataset[SequenceSet]:
     """Make a sequence set from strings.
 
@@ -107,14 +123,15 @@ def from_strings(
     ----------
     strings
         One string a sequence: a list, an array, a pandas column.
-    alphabet, pad
+    alphabet, pad, allow_unknown
         As for `read_fasta`.
     sequence_id
-        Names of the sequences.
+        Names of the sequences; by default those of a pandas column whose index is strings.
 
     Returns
     -------
     SequenceSet
+        As of `read_fasta`.
 
     Raises
     ------
@@ -141,10 +158,13 @@ def from_strings(
             if fault:
                 shown = f": {text[:20]!r}" if text else ""
                 raise InvalidInput("strings", f"item {place} {fault}{shown}", "correct it")
+    if sequence_id is None:
+        sequence_id = _index_names(strings)
     names = None if sequence_id is None else _names(sequence_id, len(given))
     lengths = np.fromiter(map(len, given), np.int64, len(given))
     block = RecordBlock(joined.encode("ascii"), lengths, names)
-    return _collect(iter([block] if given else []), alphabet, pad, "from_strings", {})
+    options = _Options(alphabet, pad, allow_unknown)
+    return _collect(iter([block] if given else []), options, "from_strings", {})
 
 
 def from_one_hot(
@@ -155,8 +175,9 @@ def from_one_hot(
     Parameters
     ----------
     array
-        numpy array or torch tensor (sequence, letter, position), letters in the order of the
-        alphabet. Each column holds one 1; a column of zeros is an unknown letter.
+        numpy array or torch tensor (sequence, letter, position) of any type, as tangermeme has
+        them, letters in the order of the alphabet. Each column holds one 1; a column of zeros is
+        an unknown letter.
     alphabet
         ``"DNA"``, ``"RNA"``, ``"protein"`` or the letters.
     sequence_id
@@ -219,6 +240,12 @@ def _listed(argument: str, items: Any) -> list[Any]:
     if isinstance(items, Set) or not isinstance(items, Iterable):
         raise InvalidInput(argument, f"a {type(items).__name__}", "pass a list of strings")
     return list(items)
+
+
+def _index_names(strings: Any) -> list[str] | None:
+    """Give the index of a pandas column if it is strings; numbers only count the rows."""
+    names = strings.index.tolist() if isinstance(strings, pd.Series) else []
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def _names(names: Any, n: int) -> list[str]:
@@ -354,73 +381,77 @@ class _Growing:
         return self.values.reshape(len(lengths), width)
 
 
+class _Options(NamedTuple):
+    """What the caller said about the letters."""
+
+    alphabet: str
+    pad: Pad | None
+    allow_unknown: bool
+
+
+class _Encoded(NamedTuple):
+    """All records as codes; whether there are gaps in them."""
+
+    codes: npt.NDArray[np.uint8] | None
+    lengths: npt.NDArray[np.int32]
+    names: npt.NDArray[Any] | None
+    gapped: bool
+
+
 def _collect(
-    blocks: Iterator[RecordBlock],
-    alphabet: str,
-    pad: Pad | None,
-    function: str,
-    arguments: dict[str, Any],
+    blocks: Iterator[RecordBlock], options: _Options, function: str, arguments: dict[str, Any]
 ) -> Dataset[SequenceSet]:
     """Encode records block by block into one sequence set."""
-    chosen = resolve_alphabet(alphabet)
+    chosen = resolve_alphabet(options.alphabet)
+    pad, allow_unknown = options.pad, options.allow_unknown
     if pad is not None:
         one_of("pad", pad, letters.PADS)
-    codes, lengths, names = _encoded(blocks, chosen, pad)
+    if not isinstance(allow_unknown, bool):
+        raise InvalidInput("allow_unknown", f"{allow_unknown!r}", "use True or False")
+    codes, lengths, names, gapped = _encoded(blocks, chosen, pad, allow_unknown)
     if codes is None:
         argument = "path" if "path" in arguments else "strings"
         raise InvalidInput(argument, "no sequences", "give at least one")
     if not _has_letter(codes):
-        raise _foreign(chosen, "no letter of the sequences is one of it")
+        raise no_letters(chosen)
     parts: dict[str, Any] = {CODES: codes, "alphabet": chosen, SEQUENCE_ID: names}
     if pad is not None:
         parts[LENGTH] = lengths
+    if gapped:
+        columns = np.arange(codes.shape[1], dtype=np.int64)
+        parts[POSITION] = xr.Variable((POSITION,), columns, {"long_name": ALIGNMENT_COLUMN})
     recorded = {**arguments, "alphabet": chosen, "pad": pad}
+    if allow_unknown:
+        recorded["allow_unknown"] = True
     return assemble(SequenceSet, None, parts, arguments=recorded, function=function)
 
 
 def _encoded(
-    blocks: Iterator[RecordBlock], alphabet: str, pad: Pad | None
-) -> tuple[npt.NDArray[np.uint8] | None, npt.NDArray[np.int32], npt.NDArray[Any] | None]:
+    blocks: Iterator[RecordBlock], alphabet: str, pad: Pad | None, allow_unknown: bool
+) -> _Encoded:
     """Give the codes of all records, their lengths, and their names if they have any."""
     table = letters.letter_table(alphabet)
+    gaps = [gap.encode() for gap in _GAPS if gap == "-" or gap not in alphabet]
+    gapped = False
     seen, codes = _Lengths(), _Growing()
     names: list[npt.NDArray[Any]] = []
     lengths: list[npt.NDArray[np.int32]] = [np.empty(0, np.int32)]
     for block in blocks:
-        if not seen.n:
-            _refuse_foreign(block.text, alphabet, table)
+        if not seen.n and not allow_unknown:
+            refuse_foreign(block.text, alphabet, table)
         seen.add(block.lengths, block.names)
         if block.names is not None:
             names.append(np.asarray(block.names, dtype=np.dtypes.StringDType()))
         lengths.append(block.lengths.astype(np.int32))
+        gapped = gapped or any(gap in block.text for gap in gaps)
         if pad is not None or len(seen.counts) == 1:
             codes.append(letters.encode(block.text, table))
     if pad is None and len(seen.counts) > 1:
         raise seen.refuse()
     all_lengths = np.concatenate(lengths)
     rows = codes.rows(all_lengths, max(seen.counts), pad) if seen.n else None
-    return rows, all_lengths, np.concatenate(names) if names else None
-
-
-def _refuse_foreign(text: bytes, alphabet: str, table: npt.NDArray[np.uint8]) -> None:
-    """Refuse text many of whose letters are not of the alphabet, nor symbols for unknown."""
-    sample = np.frombuffer(text[:_SAMPLE], np.uint8)
-    counts = np.bincount(sample, minlength=256)
-    foreign = table == UNKNOWN
-    unknowns = _UNKNOWNS + (_NUCLEOTIDE_UNKNOWNS if letters.is_nucleotide(alphabet) else "")
-    foreign[list((unknowns + unknowns.lower()).encode())] = False
-    share = counts[foreign].sum() / sample.size
-    if share > (_FOREIGN_TO_CUSTOM if alphabet_name(alphabet) == alphabet else _FOREIGN):
-        usual = np.argsort(-counts * foreign, kind="stable")[: min(3, np.count_nonzero(counts))]
-        shown = ", ".join(repr(chr(byte)) for byte in usual if counts[byte] and foreign[byte])
-        raise _foreign(alphabet, f"{share:.0%} of the letters are none of it, mostly {shown}")
-
-
-def _foreign(alphabet: str, found: str) -> InvalidInput:
-    name = alphabet_name(alphabet)
-    named = f"{name!r} ({alphabet})" if name != alphabet else repr(alphabet)
-    remedy = "use the alphabet of the sequences: 'DNA', 'RNA', 'protein' or their letters"
-    return InvalidInput("alphabet", f"{named}: {found}", remedy)
+    named = np.concatenate(names) if names else None
+    return _Encoded(rows, all_lengths, named, gapped and len(seen.counts) == 1)
 
 
 def _has_letter(codes: npt.NDArray[np.uint8]) -> bool:

@@ -1,7 +1,8 @@
 """What a model gives: find the targets that are asked for in it, and take them out.
 
 An output may be a tensor, an array, a list of numbers, or a tuple or dictionary of those, which
-are taken side by side. A *column* is one number for each sequence; further axes are flattened.
+are taken side by side. A *column* is one number for each sequence. An output of more axes than
+(sequence, target), such as a profile, is never flattened: a function has to reduce it.
 """
 
 from __future__ import annotations
@@ -62,14 +63,15 @@ def resolve_targets(
     Raises
     ------
     InvalidInput
-        If a target is unknown, or there are as many names as there are not outputs.
+        If a target is unknown, an output that is asked for has more axes than (sequence, target),
+        or there are not as many names as outputs.
 
     Examples
     --------
-    >>> output = {"count": np.array([3.0, 4.0]), "profile": np.ones((2, 2))}
-    >>> targets = resolve_targets(None, output, 2, ["profile1", "count"], None)
+    >>> output = {"count": np.array([3.0, 4.0]), "strand": np.ones((2, 2))}
+    >>> targets = resolve_targets(None, output, 2, ["strand1", "count"], None)
     >>> targets.names, targets.pick(output, 2).tolist()
-    (('profile1', 'count'), [[1.0, 3.0], [1.0, 4.0]])
+    (('strand1', 'count'), [[1.0, 3.0], [1.0, 4.0]])
     """
     names = _given_names(target_names, "target_names")
     if target is None:
@@ -129,9 +131,18 @@ def _functions(
 def _columns_by_name(
     wanted: list[Any] | None, output: Any, n: int, names: list[str] | None, source: str
 ) -> Targets:
-    """Keep columns that are asked for by name or index."""
+    """Keep columns that are asked for by name or index.
+
+    A part with too many axes counts as one column, so that others can be asked for beside it.
+    """
     parts = _parts(output)
-    widths = [_columns(part, n, "model").shape[1] for _, part in parts]
+    deep = [_is_deep(part) for _, part in parts]
+    if all(deep):
+        _columns(output, n, "model")  # which says what is wrong with it
+    widths = [
+        1 if d else _columns(part, n, "model").shape[1]
+        for d, (_, part) in zip(deep, parts, strict=True)
+    ]
     width = sum(widths)
     if names is not None:
         outputs = names
@@ -142,9 +153,17 @@ def _columns_by_name(
     if len(outputs) != width:
         raise _miscounted(source, outputs, width)
     chosen = list(range(width)) if wanted is None else [_place(item, outputs) for item in wanted]
+    owners = np.repeat(np.arange(len(parts)), widths)
+    for owner in owners[chosen]:
+        if deep[owner]:
+            _columns(parts[owner][1], n, "model")
 
     def pick(result: Any, rows: int) -> Columns:
-        return _same_width(_columns(result, rows, "model"), width)[:, chosen]
+        columns = [
+            np.zeros((rows, 1), np.float32) if skipped else _columns(part, rows, "model")
+            for skipped, (_, part) in zip(deep, _parts(result), strict=False)
+        ]
+        return _same_width(np.concatenate(columns, axis=1), width)[:, chosen]
 
     return Targets(tuple(_unique([outputs[place] for place in chosen])), pick)
 
@@ -207,8 +226,17 @@ def _holds_columns(part: Any) -> bool:
     return isinstance(part, tuple | Mapping) or getattr(part, "ndim", 0) > 0
 
 
+def _is_deep(output: Any) -> bool:
+    """Tell whether an output, or a part of it, has more axes than (sequence, target)."""
+    parts = _parts(output)
+    if len(parts) != 1 or parts[0][1] is not output:
+        return any(_is_deep(part) for _, part in parts)
+    shape = output.shape if hasattr(output, "shape") else _numbers(output, "model").shape
+    return len(shape) > 2 and any(size != 1 for size in shape[2:])
+
+
 def _columns(output: Any, n: int, argument: str) -> Columns:
-    """Give an output as float32 (sequence, column): parts side by side, further axes flat."""
+    """Give an output as float32 (sequence, column), parts side by side."""
     parts = _parts(output)
     if len(parts) != 1 or parts[0][1] is not output:
         return np.concatenate([_columns(part, n, argument) for _, part in parts], axis=1)
@@ -225,6 +253,14 @@ def _columns(output: Any, n: int, argument: str) -> Columns:
     if values.size == 0:
         raise InvalidInput(
             argument, f"gave an array of shape {values.shape}", "give one number or more a sequence"
+        )
+    if _is_deep(values):
+        axes = tuple(range(2, values.ndim))
+        raise InvalidInput(
+            argument,
+            f"gave an array of shape {values.shape}, which is not (sequence, target)",
+            "reduce it by a function of the output, e.g. "
+            f"target=lambda output: output.sum({axes}), or choose another output",
         )
     return values.reshape(n, -1)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from mutua.kernels.threads import Workers
 from mutua.settings import available_threads
 
 __all__ = ["over_rows"]
@@ -53,8 +53,6 @@ def over_rows(
     step = starts.step
     if len(starts) <= 1:
         return [kernel(start, n_rows, *arguments) for start in starts]
-    with ThreadPoolExecutor(threads, thread_name_prefix="mutua") as pool:
-        tasks = [
-            pool.submit(kernel, start, min(start + step, n_rows), *arguments) for start in starts
-        ]
-        return [task.result() for task in tasks]
+    tasks = [(start, min(start + step, n_rows), *arguments) for start in starts]
+    with Workers(threads) as workers:
+        return workers.run(kernel, tasks)

@@ -33,11 +33,9 @@ class Workers:
 
     Examples
     --------
-    >>> done = []
     >>> with Workers() as workers:
-    ...     workers.run(done.append, [(1,), (2,)])
-    >>> sorted(done)
-    [1, 2]
+    ...     workers.run(pow, [(2, 3), (3, 2)])
+    [8, 9]
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
@@ -59,15 +57,12 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def run(self, function: Callable[..., object], tasks: Iterable[tuple[Any, ...]]) -> None:
-        """Call `function` once per tuple of arguments; return when all calls are done."""
+    def run(self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Call `function` once per tuple of arguments; give what the calls gave, in order."""
         if self._pool is None:
-            for task in tasks:
-                function(*task)
-            return
+            return [function(*task) for task in tasks]
         futures = [self._pool.submit(function, *task) for task in tasks]
-        for future in futures:
-            future.result()
+        return [future.result() for future in futures]
 
     def slices(self, n_tasks: int) -> list[tuple[int, int]]:
         """Cut ``range(n_tasks)`` into interleaved slices, given as (first, step).

@@ -16,6 +16,12 @@ class DistanceMIAttributes(pydantic.BaseModel):
 
     k: int = pydantic.Field(ge=1, description="length of the k-mers")
     measure: str = pydantic.Field(description="the measure that was summarised")
+    variable: str = pydantic.Field(
+        default="", description="the variable of the `PositionMI` that was summarised"
+    )
+    correction: str = pydantic.Field(
+        default="", description="how `mi_corrected` of the `PositionMI` was corrected"
+    )
 
 
 class DistanceMI(Element):

@@ -17,6 +17,7 @@ from mutua.models.dims import CODES, POSITION, WEIGHT
 
 __all__ = [
     "SequenceBlocks",
+    "places",
     "position_numbers",
     "saying_sequences",
     "sequence_blocks",
@@ -49,12 +50,38 @@ class SequenceBlocks:
         return np.where(values == UNKNOWN, np.uint8(self.gap_code), values)
 
 
-def sequence_blocks(sequences: Dataset[SequenceSet], gap: str) -> tuple[SequenceBlocks, int]:
-    """Give the codes in blocks and the number of letters."""
+def sequence_blocks(
+    sequences: Dataset[SequenceSet], gap: str, k: int
+) -> tuple[SequenceBlocks, int]:
+    """Give the codes in blocks and the number of letters; k-mers must be of adjacent letters."""
+    _refuse_apart(sequences, k)
     size = len(sequences.attrs["alphabet"])
     if gap == "symbol":
         return SequenceBlocks(sequences[CODES], size), size + 1
     return SequenceBlocks(sequences[CODES], None), size
+
+
+def _refuse_apart(sequences: Dataset[SequenceSet], k: int) -> None:
+    """Refuse k-mers of positions that their numbers tell to be no neighbours."""
+    if k == 1 or POSITION not in sequences.coords:
+        return
+    numbers = sequences[POSITION].values
+    steps = np.diff(places(numbers))
+    apart = np.flatnonzero((np.abs(steps) != 1) | (steps != steps[:1]))
+    if len(apart):
+        first, second = numbers[apart[0] : apart[0] + 2].tolist()
+        raise InvalidInput(
+            "k",
+            f"{k}, but positions {first} and {second} stand side by side in the sequences and are "
+            "no neighbours",
+            "use k=1 or positions without gaps, in order; if their numbers mean something else, "
+            "number them anew with mutua.pp.number_positions",
+        )
+
+
+def places(numbers: np.ndarray) -> np.ndarray:
+    """Give numbers of positions so that neighbours differ by 1: -1 and 1 do if there is no 0."""
+    return np.where(numbers < 0, numbers + 1, numbers) if 0 not in numbers else numbers
 
 
 def sequence_weights(sequences: Dataset[SequenceSet], weighted: bool | None) -> np.ndarray | None:
@@ -72,12 +99,12 @@ def sequence_weights(sequences: Dataset[SequenceSet], weighted: bool | None) -> 
 
 
 @contextlib.contextmanager
-def saying_sequences() -> Iterator[None]:
+def saying_sequences(argument: str = "sequences") -> Iterator[None]:
     """Let errors of the kernels name the argument that the caller knows."""
     try:
         yield
     except InvalidInput as error:
-        names = {"codes": "sequences", "weights": "sequences['weight']"}
+        names = {"codes": argument, "weights": f"{argument}['weight']"}
         if error.argument not in names:
             raise
         raise type(error)(names[error.argument], error.found, error.remedy) from error

@@ -9,7 +9,9 @@ from scipy.stats import mannwhitneyu
 from mutua.errors import InvalidInput
 from mutua.models import ContactMap, Dataset, PositionMI, Table, as_kind, checked
 from mutua.models.arguments import number, whole_number
-from mutua.models.dims import POSITION_I, POSITION_J, ROW
+from mutua.models.contact_map import contacts_at
+from mutua.models.dims import POSITION_I, ROW
+from mutua.tl._counting import places
 
 __all__ = ["compare_contacts"]
 
@@ -31,12 +33,14 @@ def compare_contacts(
     mi
         Dependencies with k = 1.
     contacts
-        Distances between the same positions.
+        Distances between the same positions, matched by their numbers: those of a part of an
+        alignment are right if the alignment has a coordinate ``position``, which `read_fasta`
+        gives to sequences with gaps and `pp.number_positions` to others.
     distance
         Pairs nearer than this, in angstrom, are contacts.
     min_separation
-        Least distance along the sequence of the pairs that are looked at: neighbours in the
-        chain are always near.
+        Least difference between the numbers of two positions that are looked at: neighbours in
+        the chain are always near.
 
     Returns
     -------
@@ -48,7 +52,8 @@ def compare_contacts(
     Raises
     ------
     InvalidInput
-        If k is not 1, positions differ, or there are no contacts or nothing but contacts.
+        If k is not 1, positions differ or may differ (as many as there are, counted from 0, on
+        each side, and not equally many), or there are no contacts or nothing but contacts.
 
     Examples
     --------
@@ -65,15 +70,11 @@ def compare_contacts(
         raise InvalidInput("mi", f"k = {mi.attrs['k']}", "use k=1: contacts are between residues")
     distance = number("distance", distance, low=0, open_low=True)
     min_separation = whole_number("min_separation", min_separation, low=1)
-    positions = mi[POSITION_I].values
-    if not np.isin(positions, contacts[POSITION_I].values).all():
-        raise InvalidInput(
-            "contacts",
-            f"{contacts.sizes[POSITION_I]} positions that do not hold the {len(positions)} of `mi`",
-            "read them with read_contacts(..., aligned_to=<the aligned sequence>)",
-        )
-    chosen = contacts["distance"].sel({POSITION_I: positions, POSITION_J: positions}).values
-    pairs = np.triu_indices(len(positions), min_separation)
+    chosen = contacts_at(contacts, mi, argument="contacts")["distance"].values
+    positions = places(mi[POSITION_I].values)
+    i, j = np.triu_indices(len(positions), 1)
+    separate = np.abs(positions[i] - positions[j]) >= min_separation
+    pairs = i[separate], j[separate]
     rows = []
     for name in _VARIABLES:
         if name not in mi:

@@ -7,7 +7,8 @@ import xarray as xr
 
 from mutua.models import Dataset, DistanceMI, PositionMI, as_kind, checked
 from mutua.models.arguments import one_of
-from mutua.models.dims import DISTANCE
+from mutua.models.dims import DISTANCE, POSITION_I
+from mutua.tl._counting import places
 
 __all__ = ["mi_by_distance"]
 
@@ -27,8 +28,9 @@ def mi_by_distance(mi: Dataset[PositionMI], *, variable: str | None = None) -> D
     Returns
     -------
     DistanceMI
-        For distances from k (adjacent k-mers) on, counted in positions; pairs without a value
-        are left out.
+        For distances from k (adjacent k-mers) on, the differences between the numbers of the
+        positions; pairs without a value are left out. Attributes say which variable of `mi` it
+        is and how that was corrected.
 
     Raises
     ------
@@ -44,22 +46,26 @@ def mi_by_distance(mi: Dataset[PositionMI], *, variable: str | None = None) -> D
     """
     there = [n for n in ("mi_corrected", "mi", "mi_normalized", "mi_null") if n in mi]
     chosen = there[0] if variable is None else one_of("variable", variable, there)
-    values = mi[chosen].values
-    k, n = mi.attrs["k"], values.shape[0]
-    distances = np.arange(k, n)
-    means, highest, counts = [], [], []
-    for distance in distances:
-        known = np.diagonal(values, offset=distance)
-        known = known[~np.isnan(known)]
-        means.append(known.mean() if len(known) else np.nan)
-        highest.append(known.max() if len(known) else np.nan)
-        counts.append(len(known))
+    k, values = mi.attrs["k"], mi[chosen].values
+    positions = places(mi[POSITION_I].values)
+    i, j = np.triu_indices(len(positions), 1)
+    apart = np.abs(positions[i] - positions[j])
+    distances, place = np.unique(apart[apart >= k], return_inverse=True)
+    pairs = values[i, j][apart >= k]
+    known = ~np.isnan(pairs)
+    place, pairs, size = place[known], pairs[known], len(distances)
+    counts = np.bincount(place, minlength=size)
+    highest = np.full(size, -np.inf)
+    np.maximum.at(highest, place, pairs)
+    highest[counts == 0] = np.nan
+    with np.errstate(invalid="ignore"):
+        means = np.bincount(place, weights=pairs, minlength=size) / counts
     unit = {key: mi[chosen].attrs[key] for key in ("units",) if key in mi[chosen].attrs}
     result = xr.Dataset(
         {
-            "mi_mean": (DISTANCE, np.array(means, dtype=float), {"long_name": "mean", **unit}),
-            "mi_max": (DISTANCE, np.array(highest, dtype=float), {"long_name": "maximum", **unit}),
-            "n_pairs": (DISTANCE, np.array(counts, dtype=np.int64), {"long_name": "pairs"}),
+            "mi_mean": (DISTANCE, means, {"long_name": "mean", **unit}),
+            "mi_max": (DISTANCE, highest, {"long_name": "maximum", **unit}),
+            "n_pairs": (DISTANCE, counts.astype(np.int64), {"long_name": "pairs"}),
         },
         coords={
             DISTANCE: (
@@ -68,6 +74,11 @@ def mi_by_distance(mi: Dataset[PositionMI], *, variable: str | None = None) -> D
                 {"long_name": "distance between k-mer starts", "units": "positions"},
             )
         },
-        attrs={"k": k, "measure": mi.attrs["measure"]},
+        attrs={
+            "k": k,
+            "measure": mi.attrs["measure"],
+            "variable": chosen,
+            "correction": mi.attrs["correction"],
+        },
     )
     return as_kind(DistanceMI, result)

@@ -73,7 +73,7 @@ def explain_pair(
     k = whole_number("k", k, low=1)
     pseudocount = number("pseudocount", pseudocount, low=0)
     one_of("gap", gap, ["drop", "symbol"])
-    blocks, size = sequence_blocks(sequences, gap)
+    blocks, size = sequence_blocks(sequences, gap, k)
     bytes_needed = 5 * 8 * size ** (2 * k)
     if bytes_needed > max(settings.memory, 2**26):
         fits = next((x for x in range(k - 1, 0, -1) if 40 * size ** (2 * x) <= settings.memory), 1)

@@ -44,12 +44,13 @@ def predict(
         chunk by chunk, when the predictions are computed.
     model
         A torch module, run in evaluation mode without gradients and left in the modes and on the
-        device it was in, even if it fails; or any callable. It gives a tensor or array with one
-        row a sequence, or a tuple or dictionary of them, taken side by side; further axes are
-        flattened.
+        device it was in, even if it fails; or any callable. It gives a tensor or array
+        (sequence,) or (sequence, target), or a tuple or dictionary of them, taken side by side.
     target
         What to keep of the output: the name or index of a target, a function of the whole
-        output, or several of one sort. By default everything.
+        output, or several of one sort. By default everything. An output with more axes, such as
+        a profile (sequence, strand, base), has to be reduced by a function, e.g.
+        ``lambda profile: profile.sum((1, 2))``.
     target_names
         Names of the model's outputs; by default its attribute ``target_names``, the keys of a
         dictionary, ``prediction`` for a single output, or 0, 1, ... With functions as `target`,
@@ -72,13 +73,15 @@ def predict(
     Returns
     -------
     SequenceSet
-        With ``prediction`` (sequence, target), float32, in place of earlier predictions.
+        With ``prediction`` (sequence, target), float32, in place of earlier predictions and of
+        all else along ``target``.
 
     Raises
     ------
     InvalidInput
-        If there are no sequences, the model gives another number of rows, NaN or no numbers, or
-        a target is unknown. What the model itself raises comes through unchanged.
+        If there are no sequences, the model gives another number of rows, more axes than
+        (sequence, target), NaN or no numbers, or a target is unknown. What the model itself
+        raises comes through unchanged.
     DeviceUnavailable
         For ``device="cuda"`` without a usable GPU.
 
@@ -139,7 +142,7 @@ def predict(
             **options,
             **chosen,
         )
-    result = sequences.drop_vars([n for n in (PREDICTION, TARGET) if n in sequences.variables])
+    result = sequences.drop_vars([n for n, v in sequences.variables.items() if TARGET in v.dims])
     table = xr.Variable((SEQUENCE, TARGET), values, {"long_name": "output of the model"})
     return as_kind(
         SequenceSet, result.assign({PREDICTION: table}).assign_coords({TARGET: list(names)})
