@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         write_fasta,
     )
     from mutua.models import (
+        Annotations,
+        Attributions,
         ContactMap,
         DistanceMI,
         KmerPairs,
@@ -44,6 +46,8 @@ _SUBMODULES = ("datasets", "io", "models", "pl", "pp", "report", "stats", "tl")
 _PLACES = {
     "Analysis": "mutua.analysis",
     "open": "mutua.analysis",
+    "Annotations": "mutua.models",
+    "Attributions": "mutua.models",
     "ContactMap": "mutua.models",
     "DistanceMI": "mutua.models",
     "KmerPairs": "mutua.models",
@@ -70,6 +74,8 @@ _PLACES = {
 
 __all__ = [
     "Analysis",
+    "Annotations",
+    "Attributions",
     "ContactMap",
     "DistanceMI",
     "KmerPairs",

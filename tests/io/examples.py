@@ -140,7 +140,36 @@ def table(n: int = 8) -> xr.Dataset:
     )
 
 
+def attributions() -> xr.Dataset:
+    """6 sequences of 5 letters with a value for each of 4 letters."""
+    return mt.Attributions.build(
+        sequence_set(),
+        attribution=np.random.default_rng(3).normal(size=(6, 4, 5)),
+        target="donor",
+        method="saliency",
+        hypothetical=False,
+    )
+
+
+def annotations() -> xr.Dataset:
+    """4 spans in 3 sequences, of 2 motifs or none."""
+    return mt.Annotations.build(
+        sequence_index=[0, 0, 2, 2],
+        start=[0, 4, 7, 1],
+        end=[3, 9, 8, 6],
+        motif_index=[0, 1, -1, 1],
+        strand=[1, -1, 0, 1],
+        score=[1.5, np.nan, 3.0, 4.0],
+        sequence_length=[9, 9, 8],
+        sequence_id=["a", "", "三"],
+        motif=["GATA", "TAL1"],
+        source="user",
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
+    "Annotations": annotations,
+    "Attributions": attributions,
     "SequenceSet": sequence_set,
     "PositionMI": position_mi,
     "PositionMIDifference": position_mi_difference,

@@ -14,7 +14,7 @@ import mutua as mt
 from mutua.errors import InvalidElement, InvalidInput, MemoryLimit
 from mutua.io.interop import iter_dataframes
 from mutua.models import KINDS
-from mutua.models.annotations import Annotations
+from mutua.models import Annotations
 from tests.models.examples import EXAMPLES, CountingChunks
 
 NOT_IN_A_FRAME = ("tracks", "track")

@@ -136,7 +136,53 @@ def table() -> xr.Dataset:
     )
 
 
+def attributions() -> xr.Dataset:
+    n, length = 6, 5
+    values = np.random.default_rng(2).normal(size=(n, 4, length))
+    return mt.Attributions.build(
+        sequence_set(n, length).drop_vars(["prediction", "target", "tracks", "track"]),
+        attribution=values,
+        convergence_delta=np.arange(n) / 1000,
+        target="donor",
+        method="deep_lift_shap",
+        hypothetical=True,
+    )
+
+
+def annotations() -> xr.Dataset:
+    n = 5
+    return mt.Annotations.build(
+        sequence_index=[0, 0, 2, 3, 3],
+        start=[0, 4, 7, 1, 2],
+        end=[3, 9, 8, 6, 7],
+        motif_index=[0, 1, -1, 1, 0],
+        strand=[1, -1, 0, 1, 1],
+        score=[1.5, np.nan, 3.0, 4.0, 5.0],
+        rank_score=np.arange(n),
+        p_value=np.arange(n) / 10,
+        q_value=np.arange(n) / 5,
+        attribution=np.arange(n) - 2.0,
+        attribution_mean=np.arange(n) / 3,
+        attribution_max=np.arange(n),
+        rank=[0, 1, 0, 0, 1],
+        offset=[-1, 0, 2, 1, 0],
+        overlap=[3, 2, 1, 4, 5],
+        sequence_length=[9, 9, 8, 8],
+        sequence_id=["a", "b", "c", "d"],
+        sequence_chrom=["chr1"] * 4,
+        sequence_start=[0, 100, 200, 300],
+        sequence_strand=["+", "-", ".", "+"],
+        motif=["GATA", "TAL1"],
+        name=["Gata1", "Tal1"],
+        family=["zinc finger", "helix-loop-helix"],
+        source="tomtom",
+        n_tests=10,
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
+    "Annotations": annotations,
+    "Attributions": attributions,
     "ContactMap": contact_map,
     "DistanceMI": distance_mi,
     "KmerPairs": kmer_pairs,

@@ -1,5 +1,7 @@
 """The typed data model: what every element is, checked and described in one place."""
 
+from mutua.models.annotations import Annotations
+from mutua.models.attributions import Attributions
 from mutua.models.base import KINDS, Dataset, Element, as_kind
 from mutua.models.checked import checked
 from mutua.models.contact_map import ContactMap
@@ -14,6 +16,8 @@ from mutua.models.table import Table
 
 __all__ = [
     "KINDS",
+    "Annotations",
+    "Attributions",
     "ContactMap",
     "Dataset",
     "DistanceMI",

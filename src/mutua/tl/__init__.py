@@ -8,6 +8,7 @@ from mutua.tl.kmer_enrichment import kmer_enrichment
 from mutua.tl.position_mi import position_mi
 from mutua.tl.position_mi_comparison import compare_position_mi
 from mutua.tl.prediction import predict
+from mutua.tl.seqlets import seqlets
 
 __all__ = [
     "compare_contacts",
@@ -18,4 +19,5 @@ __all__ = [
     "mi_by_distance",
     "position_mi",
     "predict",
+    "seqlets",
 ]

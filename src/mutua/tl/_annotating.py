@@ -1,0 +1,114 @@
+"""What all functions that give annotations share: names and places of sequences, and motifs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mutua.errors import InvalidInput
+from mutua.kernels.spans import cut_spans
+from mutua.models import Dataset, MotifSet, SequenceSet, as_kind
+from mutua.models.annotations import Annotations
+from mutua.models.build import ordered
+from mutua.models.dims import (
+    ANNOTATION,
+    CODES,
+    LENGTH,
+    MOTIF,
+    POSITION,
+    PROBABILITY,
+    SEQUENCE,
+    SEQUENCE_ID,
+    SEQUENCE_LENGTH,
+    START,
+)
+from mutua.models.faults import blocks
+
+__all__ = ["as_annotations", "motif_parts", "motif_probabilities", "sequence_parts", "span_codes"]
+
+_PLACES = {"chrom": "sequence_chrom", START: "sequence_start", "strand": "sequence_strand"}
+
+
+def sequence_parts(sequences: Dataset[SequenceSet]) -> dict[str, xr.Variable]:
+    """Give what annotations say of the sequences that they are in, by the names it has there."""
+    n, length = sequences.sizes[SEQUENCE], sequences.sizes[POSITION]
+    parts: dict[str, Any] = {
+        SEQUENCE_LENGTH: xr.Variable((SEQUENCE,), np.full(n, length, np.int32))
+    }
+    if SEQUENCE_ID in sequences.coords:
+        parts[SEQUENCE_ID] = sequences[SEQUENCE_ID].variable
+    parts |= {
+        name: sequences[own].variable for own, name in _PLACES.items() if own in sequences.coords
+    }
+    return {name: part.load() for name, part in parts.items()}
+
+
+def motif_parts(motifs: Dataset[MotifSet]) -> dict[str, xr.Variable]:
+    """Give what annotations say of the motifs that they point to."""
+    names = (MOTIF, "name", "family")
+    return {
+        name: motifs[name].variable.to_base_variable().load()
+        for name in names
+        if name in motifs.coords
+    }
+
+
+def motif_probabilities(
+    motifs: Dataset[MotifSet], alphabet: str
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Give float64 (motif, letter, motif_position), the widths, and the order of the letters.
+
+    Letters are in the order of `alphabet`, which is that of the sequences.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no motifs, or they are of other letters.
+    """
+    letters = motifs.attrs["alphabet"]
+    if set(letters) != set(alphabet):
+        found = f"motifs of {letters!r}, and sequences of {alphabet!r}"
+        dna = {letters, alphabet} == {"ACGT", "ACGU"}
+        remedy = "give both one alphabet, e.g. by alphabet= where the motifs are read"
+        raise InvalidInput("motifs", found, remedy if dna else "use motifs of the same letters")
+    if motifs.sizes[MOTIF] == 0:
+        raise InvalidInput("motifs", "none", "give at least one motif")
+    order = [letters.index(letter) for letter in alphabet]
+    probability = np.asarray(motifs[PROBABILITY].values, np.float64)[:, order]
+    return probability, np.asarray(motifs[LENGTH].values), order
+
+
+def as_annotations(
+    columns: dict[str, np.ndarray], parts: dict[str, xr.Variable], **attrs: Any
+) -> Dataset[Annotations]:
+    """Put columns, and what is said of sequences and motifs, together as annotations."""
+    coordinates = {name for name, spec in Annotations.specs().items() if spec.is_coordinate}
+    variables = {name: xr.Variable((ANNOTATION,), column) for name, column in columns.items()}
+    variables |= {name: part for name, part in parts.items() if name not in coordinates}
+    coords = {name: part for name, part in parts.items() if name in coordinates}
+    return as_kind(Annotations, ordered(Annotations, xr.Dataset(variables, coords, attrs)))
+
+
+def span_codes(
+    sequences: Dataset[SequenceSet], row: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> np.ndarray:
+    """Give the letters of spans, uint8 (span, letter), with padding behind shorter ones.
+
+    Sequences that are not in memory are read block by block.
+    """
+    widest = int((end - start).max(initial=0))
+    found = np.empty((len(row), widest), np.uint8)
+    order = np.argsort(row, kind="stable")
+    codes = sequences[CODES].variable
+    if codes.chunksizes:
+        codes = codes.chunk({POSITION: -1})
+    for first, block in blocks(codes):
+        values = np.asarray(block.values)
+        bounds = np.searchsorted(row, [first[0], first[0] + len(values)], sorter=order)
+        spans = order[slice(*bounds)]
+        part = np.empty((len(spans), widest), np.uint8)
+        cut_spans(values, row[spans] - first[0], start[spans], end[spans], part)
+        found[spans] = part
+    return found

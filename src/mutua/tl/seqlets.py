@@ -1,0 +1,314 @@
+"""Which spans of the sequences a model attributes its output to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from mutua.errors import InvalidInput
+from mutua.kernels.laplace_seqlets import laplace_seqlets
+from mutua.kernels.recursive_seqlets import (
+    SpanNull,
+    Spans,
+    bin_counts,
+    observed,
+    recursive_seqlets,
+    span_null,
+    value_range,
+)
+from mutua.models import Annotations, Attributions, Dataset, as_kind, checked
+from mutua.models.arguments import number, one_of, whole_number
+from mutua.models.dims import ANNOTATION, ATTRIBUTION, CODES, END, POSITION, SEQUENCE_INDEX, START
+from mutua.settings import settings
+from mutua.tl._annotating import sequence_parts
+
+__all__ = ["seqlets"]
+
+_THRESHOLDS = np.logspace(-1, -30, 117)
+_BLOCK = 1 << 22  # attributions looked at at once where they do not fit into memory
+
+
+@checked
+def seqlets(
+    attributions: Dataset[Attributions],
+    *,
+    method: str = "recursive",
+    threshold: float = 0.01,
+    min_length: int = 4,
+    max_length: int = 25,
+    flank: int | None = None,
+    n_bins: int = 1000,
+    negative: bool = True,
+    control: Dataset[Attributions] | None = None,
+    fdr: float | None = None,
+    window: int = 21,
+    min_fraction: float = 0.03,
+    max_fraction: float = 0.2,
+    seed: int = 0,
+) -> Dataset[Annotations]:
+    """Give the spans of high attribution.
+
+    ``"recursive"`` finds the spans whose sum of attributions, and that of every part of at least
+    `min_length`, is unlikely for independent draws from all attributions; they have the length
+    that the model gives them. ``"laplace"`` finds windows of one length whose sum stands out from
+    a Laplace distribution, as TF-MoDISco does for pattern discovery.
+
+    Parameters
+    ----------
+    attributions
+        Hypothetical or projected: the value of the letter that is there is used, and none where
+        the letter is unknown. With ``"recursive"`` lazy ones may be larger than memory; they are
+        then computed several times, so store them first.
+    method
+        ``"recursive"`` or ``"laplace"``.
+    threshold
+        Recursive: largest `rank_score` of a span and its parts, above 0 and at most 1.
+    min_length, max_length
+        Recursive: shortest and longest span, in letters.
+    flank
+        Letters added on both sides; by default 0, or 10 for ``"laplace"``. Flanks may overlap
+        other spans and never leave the sequence.
+    n_bins
+        Recursive: bins of the histogram of attributions.
+    negative
+        Recursive: also find spans of negative attribution, where they overlap no positive one.
+        ``"laplace"`` always does.
+    control
+        Recursive: attributions without motifs, e.g. of shuffled sequences. `threshold` is then
+        the largest at which the false discovery rate against them is at most `fdr`.
+    fdr
+        False discovery rate, by default 0.1 with a control and 0.2 for ``"laplace"``.
+    window
+        Laplace: letters of a window without its flanks.
+    min_fraction, max_fraction
+        Laplace: fraction of the windows that pass.
+    seed
+        Laplace: of the draws from the distribution.
+
+    Returns
+    -------
+    Annotations
+        Sorted by sequence and start; `attribution` is the sum within (for ``"laplace"`` without
+        the flanks), `rank_score` the chance of the sum under independence. As that null is made
+        of the same attributions it orders spans and is no p-value. No spans give an element
+        without rows.
+
+    Raises
+    ------
+    InvalidInput
+        For attributions that are NaN or infinite, a false discovery rate without a control, or
+        options out of range.
+
+    Warns
+    -----
+    UserWarning
+        If no threshold reaches the false discovery rate; there are no seqlets then.
+
+    References
+    ----------
+    Schreiber 2025, tangermeme: a toolkit for understanding cis-regulatory logic using deep
+    learning models, bioRxiv ("recursive", as in version 1.6). Shrikumar et al. 2018,
+    arXiv:1811.00416 ("laplace", as in tfmodisco-lite 3.0 for ``seed=1234``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mutua as mt
+    >>> seqs = mt.pp.random_sequences(50, length=80, seed=0)
+    >>> values = np.random.default_rng(0).normal(0, 0.05, (50, 80))
+    >>> values[7, 30:38] += 1
+    >>> hot = mt.pp.one_hot(seqs) * values[:, None]
+    >>> attr = mt.Attributions.build(
+    ...     seqs, attribution=hot, target="signal", method="made up", hypothetical=False
+    ... )
+    >>> found = mt.tl.seqlets(attr, threshold=1e-8)
+    >>> found["sequence_index"].values, found["start"].values, found["end"].values
+    (array([7], dtype=int32), array([30], dtype=int32), array([38], dtype=int32))
+    """
+    one_of("method", method, ["recursive", "laplace"])
+    if flank is None:
+        flank = 10 if method == "laplace" else 0
+    flank = whole_number("flank", flank, low=0)
+    if method == "laplace":
+        if control is not None:
+            found, remedy = "given for method='laplace'", "use method='recursive'"
+            raise InvalidInput("control", found, remedy)
+        spans = laplace_seqlets(
+            _Values(attributions, "attributions").whole(),
+            window=whole_number("window", window, low=1),
+            flank=flank,
+            fdr=number("fdr", 0.2 if fdr is None else fdr, low=0, high=1),
+            min_fraction=number("min_fraction", min_fraction, low=0, high=1),
+            max_fraction=number("max_fraction", max_fraction, low=0, high=1),
+            seed=whole_number("seed", seed, low=0),
+        )
+        return _annotations(attributions, spans, scored=False)
+    if fdr is not None and control is None:
+        raise InvalidInput("fdr", f"{fdr!r} without a control", "give control=, or use threshold=")
+    search = _Search(
+        threshold=number("threshold", threshold, low=0, high=1, open_low=True),
+        min_length=whole_number("min_length", min_length, low=1),
+        max_length=whole_number("max_length", max_length, low=min_length),
+        flank=flank,
+        n_bins=whole_number("n_bins", n_bins, low=2),
+        fdr=number("fdr", 0.1 if fdr is None else fdr, low=0, high=1),
+    )
+    values = _Values(attributions, "attributions")
+    against = None if control is None else _Values(control, "control")
+    spans = search.run(values, against, 1)
+    if negative:
+        spans = _merged(spans, search.run(values, against, -1))
+    return _annotations(attributions, spans, scored=True)
+
+
+class _Values:
+    """The attribution of the letter that is there, block by block; -inf where there is none."""
+
+    def __init__(self, attributions: Dataset[Attributions], argument: str) -> None:
+        self.attributions, self.argument = attributions, argument
+        n, _, length = attributions[ATTRIBUTION].shape
+        self._step = max(1, _BLOCK // max(1, length))
+        self._firsts = range(0, n, self._step)
+        self._kept: list[np.ndarray] | None = None
+        if 8 * n * length <= settings.memory:
+            self._kept = [self._rows(first) for first in self._firsts]
+
+    def blocks(self, sign: int = 1) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the first row and the values of every block, times `sign`."""
+        for place, first in enumerate(self._firsts):
+            values = self._rows(first) if self._kept is None else self._kept[place]
+            yield first, values if sign == 1 else np.where(values > -np.inf, sign * values, values)
+
+    def whole(self) -> np.ndarray:
+        parts = [values for _, values in self.blocks()]
+        return np.concatenate(parts) if parts else np.zeros((0, self.attributions.sizes[POSITION]))
+
+    def _rows(self, first: int) -> np.ndarray:
+        rows = slice(first, first + self._step)
+        values = observed(
+            np.asarray(self.attributions[ATTRIBUTION].variable[rows].values),
+            np.asarray(self.attributions[CODES].variable[rows].values),
+        )
+        if np.isnan(values).any():
+            row, column = np.argwhere(np.isnan(values))[0].tolist()
+            found = f"not finite at sequence {first + row}, position {column}"
+            raise InvalidInput(self.argument, found, "use finite attributions")
+        return values
+
+
+@dataclass(frozen=True)
+class _Search:
+    threshold: float
+    min_length: int
+    max_length: int
+    flank: int
+    n_bins: int
+    fdr: float
+
+    def run(self, values: _Values, control: _Values | None, sign: int) -> Spans:
+        """Find the spans of high values, or for a `sign` of -1 of low ones."""
+        null = self._null(values, sign)
+        threshold: float | None = self.threshold
+        if control is not None:
+            threshold = self._controlled(values, control, sign, null)
+        return _joined([]) if threshold is None else self._find(values, sign, null, threshold)
+
+    def _null(self, values: _Values, sign: int) -> SpanNull:
+        ranges = np.array([value_range(block) for _, block in values.blocks(sign)])
+        if not len(ranges) or np.isnan(ranges).all():
+            return span_null(np.zeros(self.n_bins, np.int64), 0, 0, max_length=self.max_length)
+        low, high = float(np.nanmin(ranges)), float(np.nanmax(ranges))
+        counts = np.zeros(self.n_bins, np.int64)
+        for _, block in values.blocks(sign):
+            counts += bin_counts(block, low, high, n_bins=self.n_bins)
+        return span_null(counts, low, high, max_length=self.max_length)
+
+    def _find(self, values: _Values, sign: int, null: SpanNull, threshold: float) -> Spans:
+        parts = []
+        for first, block in values.blocks(sign):
+            spans = recursive_seqlets(
+                block,
+                null,
+                threshold=threshold,
+                min_length=self.min_length,
+                max_length=self.max_length,
+                flank=self.flank,
+            )
+            parts.append(spans._replace(sequence=spans.sequence + first))
+        return _joined(parts)
+
+    def _controlled(
+        self, values: _Values, control: _Values, sign: int, null: SpanNull
+    ) -> float | None:
+        """Give the largest threshold with few enough spans in the control."""
+        letters = [
+            sum(int((block > -np.inf).sum()) for _, block in part.blocks())
+            for part in (values, control)
+        ]
+        if letters[1] == 0:
+            raise InvalidInput("control", "no known letters", "use attributions of real sequences")
+        for threshold in map(float, _THRESHOLDS):
+            n = len(self._find(values, sign, null, threshold).start)
+            if n == 0:
+                break
+            n_control = len(self._find(control, sign, null, threshold).start)
+            if (n_control + 1) * letters[0] / letters[1] / n <= self.fdr:
+                return threshold
+        side = "positive" if sign == 1 else "negative"
+        warnings.warn(
+            f"at no threshold is the false discovery rate against the control {self.fdr:g} or "
+            f"less: there are no {side} seqlets. Use more sequences or a larger fdr",
+            UserWarning,
+            stacklevel=5,
+        )
+        return None
+
+
+def _joined(parts: list[Spans]) -> Spans:
+    if not parts:
+        nothing = np.zeros(0, np.int64)
+        return Spans(nothing, nothing, nothing, np.zeros(0), np.zeros(0))
+    return Spans._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _merged(spans: Spans, opposite: Spans) -> Spans:
+    """Add the spans of negative attribution that overlap none of positive attribution."""
+    # Spans of one sequence do not overlap without their flanks, so sorted starts have sorted ends.
+    stride = int(max(spans.end.max(initial=0), opposite.end.max(initial=0))) + 1
+    starts, ends = (spans.sequence * stride + place for place in (spans.start, spans.end))
+    before = np.searchsorted(starts, opposite.sequence * stride + opposite.end)
+    last_end = np.concatenate([[-1], np.maximum.accumulate(ends)])[before]
+    free = last_end <= opposite.sequence * stride + opposite.start
+    both = _joined([spans, Spans._make(column[free] for column in opposite)])
+    sign = np.where(np.arange(len(both.start)) < len(spans.start), 1, -1)
+    both = both._replace(attribution=sign * both.attribution)
+    order = np.lexsort((both.end, both.start, both.sequence))
+    return Spans._make(column[order] for column in both)
+
+
+def _annotations(
+    attributions: Dataset[Attributions], spans: Spans, *, scored: bool
+) -> Dataset[Annotations]:
+    columns = {
+        SEQUENCE_INDEX: spans.sequence.astype(np.int32),
+        START: spans.start.astype(np.int32),
+        END: spans.end.astype(np.int32),
+        ATTRIBUTION: spans.attribution,
+    }
+    if scored:
+        columns["rank_score"] = spans.score
+    parts = sequence_parts(attributions)
+    element = xr.Dataset(
+        {name: (ANNOTATION, column) for name, column in columns.items()},
+        attrs={"source": "seqlets"},
+    )
+    coords = {name: part for name, part in parts.items() if name in _COORDINATES}
+    rest = {name: part for name, part in parts.items() if name not in _COORDINATES}
+    return as_kind(Annotations, element.assign(rest).assign_coords(coords))
+
+
+_COORDINATES = {name for name, spec in Annotations.specs().items() if spec.is_coordinate}
