@@ -34,6 +34,7 @@ from mutua.kernels.pair_statistics import (
 )
 from mutua.kernels.pooled_sequences import PooledSets
 from mutua.kernels.position_mi import square
+from mutua.kernels.position_null import shuffled_mi
 from mutua.kernels.random_sequences import derived_seed
 from mutua.kernels.running_moments import add_value, moments_of
 from mutua.kernels.sequence_blocks import PositionTask
@@ -43,6 +44,7 @@ from mutua.settings import settings
 __all__ = ["LabelNull", "label_permutation"]
 
 BATCH = 16  # permutations whose statistics are held before they are summed up
+OWN_SHUFFLES = 3  # of the columns in every permutation; the observed sets have more
 PILOT = 64  # permutations beside the others that give the centre and spread of every pair
 
 
@@ -58,10 +60,12 @@ class LabelNull:
     ----------
     mi_a, mi_b
         float64, mutual information of either set, in bits.
+    independent
+        float64, mean of ``mi_a - mi_b`` over shuffled columns; 0 without any.
     observed
-        float64, ``mi_a - mi_b`` less the shift that was given.
+        float64, ``mi_a - mi_b - independent``.
     mean, variance, skewness
-        float64, of ``mi_a - mi_b`` over the permutations, as in
+        float64, of the same difference over the permutations, as in
         `mutua.kernels.position_null.PositionNull`.
     n_above, n_below
         int64, permutations whose difference is at least, and at most, `observed`.
@@ -74,6 +78,7 @@ class LabelNull:
 
     mi_a: NDArray[np.float64]
     mi_b: NDArray[np.float64]
+    independent: NDArray[np.float64]
     observed: NDArray[np.float64]
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
@@ -93,7 +98,7 @@ def label_permutation(
     sets: PooledSets,
     *,
     n_permutations: int,
-    shift: NDArray[np.float64] | None = None,
+    n_shuffles: int = 0,
     seed: int = 0,
 ) -> LabelNull:
     """Give the distribution of the difference of two sets when their labels mean nothing.
@@ -113,8 +118,10 @@ def label_permutation(
         The sets.
     n_permutations
         Number of permutations, 0 for the mutual information of both sets only.
-    shift
-        (n_positions, n_positions), what to subtract from the observed difference; by default 0.
+    n_shuffles
+        With 1 or more, the statistic is the difference less what composition makes of it: its
+        mean over so many shuffles of the columns within both sets. Each permutation is corrected
+        for its own composition by `OWN_SHUFFLES` of them.
     seed
         Seed, 0 to ``2**64 - 1``.
 
@@ -145,26 +152,21 @@ def label_permutation(
         derived_seed(seed, f"{which} of permuted labels") for which in ("own", "pilot")
     )
     with Workers() as workers:
-        return _Run(sets, workers).run(labels, pilot, n_permutations, shift)
+        return _Run(sets, workers, n_shuffles, seed).run(labels, pilot, n_permutations)
 
 
 class _Run:
     """Statistics of sets dealt from a pool, by whichever route fits into memory."""
 
-    def __init__(self, sets: PooledSets, workers: Workers) -> None:
+    def __init__(self, sets: PooledSets, workers: Workers, n_shuffles: int, seed: int) -> None:
         self.sets = sets
         self.workers = workers
+        self.n_shuffles = n_shuffles
+        self.seed = seed
         self.pooled = _Pooled.load(sets.pool, workers)
 
-    def run(
-        self,
-        labels: np.uint64,
-        pilot: np.uint64,
-        n_permutations: int,
-        shift: NDArray[np.float64] | None,
-    ) -> LabelNull:
+    def run(self, labels: np.uint64, pilot: np.uint64, n_permutations: int) -> LabelNull:
         task = self.sets.pool
-        j, i = np.tril_indices(task.n_positions, -task.k)
         both = np.empty((1, 2, task.n_pairs))
         self._statistics(self.sets.observed, both[0], self.workers)
         if np.isnan(both[0]).all(axis=1).any():
@@ -173,9 +175,12 @@ class _Run:
                 "a set without two known k-mers side by side in any sequence",
                 "use sequences with fewer missing letters, a smaller k, or count gaps as a symbol",
             )
-        observed = self._differences(both)[0]
-        if shift is not None:
-            observed = observed - shift[i, j]
+        independent = np.zeros_like(both)
+        if self.n_shuffles:
+            independent[0] = self._independent(
+                self.sets.observed, self.n_shuffles, self.seed, self.workers
+            )
+        observed = self._differences(both - independent)[0]
         nothing = np.full((2, task.n_pairs), np.nan)
         guide = np.zeros((5, task.n_pairs))
         if n_permutations:
@@ -194,6 +199,7 @@ class _Run:
         return LabelNull(
             mi_a=square(mi_a, task.n_positions, task.k),
             mi_b=square(mi_b, task.n_positions, task.k),
+            independent=laid_out(self._differences(independent)[0]),
             observed=laid_out(observed),
             mean=laid_out(moments[0]),
             variance=laid_out(variance),
@@ -215,7 +221,10 @@ class _Run:
         """Add permutations to `moments` in their order; give their maxima."""
         task, workers = self.sets.pool, self.workers
         batch = min(BATCH, max(1, settings.memory // (16 * task.n_pairs)))
-        alone = self.pooled is not None and self.pooled.copies(self.sets) >= workers.n_threads
+        alone = (
+            self.pooled is not None
+            and self.pooled.copies(self.sets, self.n_shuffles) >= workers.n_threads
+        )
         both = np.empty((batch, 2, task.n_pairs))
         maxima = np.zeros(n_permutations)
         for start in range(0, n_permutations, batch):
@@ -235,7 +244,27 @@ class _Run:
     def _deal(
         self, seed: np.uint64, number: int, both: NDArray[np.float64], workers: Workers
     ) -> None:
-        self._statistics(self.sets.dealt(seed, number), both, workers)
+        members = self.sets.dealt(seed, number)
+        self._statistics(members, both, workers)
+        if self.n_shuffles:
+            own = derived_seed(int(seed), f"shuffles of {number}")
+            both -= self._independent(members, OWN_SHUFFLES, int(own), workers)
+
+    def _independent(
+        self, members: NDArray[np.uint32], n_shuffles: int, seed: int, workers: Workers
+    ) -> NDArray[np.float64]:
+        """Give what shuffled columns have of mutual information, in the members and all others."""
+        return np.stack(
+            [
+                shuffled_mi(
+                    self.sets.part(of_set),
+                    n_permutations=n_shuffles,
+                    seed=int(derived_seed(seed, which)),
+                    workers=workers,
+                )
+                for which, of_set in (("members", members), ("others", self.sets.others(members)))
+            ]
+        )
 
     def _differences(self, both: NDArray[np.float64]) -> NDArray[np.float64]:
         difference = both[:, 0] - both[:, 1]
@@ -305,10 +334,11 @@ class _Pooled:
         )
         return cls(columns, counts, tables)
 
-    def copies(self, sets: PooledSets) -> int:
-        """Give how many threads can have columns of the smaller set of their own."""
+    def copies(self, sets: PooledSets, n_shuffles: int) -> int:
+        """Give how many threads can have columns of their own: of a set, or both and shuffled."""
         left = settings.memory - resident_bytes(sets.pool) - self.tables.nbytes
         of_set = resident_bytes(sets.pool) * len(sets.observed) // sets.pool.n_sequences
+        of_set += 2 * resident_bytes(sets.pool) if n_shuffles else 0
         return int(left // max(of_set, 1))
 
     def statistics(

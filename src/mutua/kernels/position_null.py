@@ -30,7 +30,7 @@ from mutua.kernels.shuffled_columns import shuffle_columns
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
 
-__all__ = ["PositionNull", "position_null"]
+__all__ = ["PositionNull", "position_null", "shuffled_mi"]
 
 BATCH = 16  # permutations whose statistics are held before they are summed up
 
@@ -142,6 +142,30 @@ def position_null(
         return null.run(n_permutations, workers)
 
 
+def shuffled_mi(
+    task: PositionTask, *, n_permutations: int, seed: int, workers: Workers
+) -> NDArray[np.float64]:
+    """Give the mean mutual information of permutations as those of `position_null`.
+
+    Parameters
+    ----------
+    task
+        The sequences and how they are counted.
+    n_permutations
+        Number of permutations, at least 1.
+    seed
+        Seed, 0 to ``2**64 - 1``.
+    workers
+        Threads to use.
+
+    Returns
+    -------
+    NDArray
+        (n_pairs,) float64, in the order of ``np.tril_indices(n_positions, -k)``.
+    """
+    return _Null(task, seed, normalize=False, apc=False).mean(n_permutations, workers)
+
+
 @dataclass(frozen=True)
 class _Null:
     task: PositionTask
@@ -183,6 +207,17 @@ class _Null:
             for row in product:
                 subtracted += row
         return self._summary(observed, moments, subtracted / n_permutations, maxima)
+
+    def mean(self, n_permutations: int, workers: Workers) -> NDArray[np.float64]:
+        task = self.task
+        columns, marginals = None, None
+        if settings.memory // resident_bytes(task) >= 2:
+            columns, marginals = load_columns(task, workers)
+        total, values = np.zeros(task.n_pairs), np.empty((1, task.n_pairs))
+        for permutation in range(n_permutations):
+            self._permute(columns, marginals, permutation, values, workers)
+            total += values[0]
+        return total / n_permutations
 
     def _summary(
         self,
