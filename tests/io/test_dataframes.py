@@ -13,8 +13,7 @@ import xarray as xr
 import mutua as mt
 from mutua.errors import InvalidElement, InvalidInput, MemoryLimit
 from mutua.io.interop import iter_dataframes
-from mutua.models import KINDS
-from mutua.models import Annotations
+from mutua.models import KINDS, Annotations
 from tests.models.examples import EXAMPLES, CountingChunks
 
 NOT_IN_A_FRAME = ("tracks", "track")

@@ -167,6 +167,7 @@ def annotations() -> xr.Dataset:
         rank=[0, 1, 0, 0, 1],
         offset=[-1, 0, 2, 1, 0],
         overlap=[3, 2, 1, 4, 5],
+        codes=np.full((n, 6), 255),
         sequence_length=[9, 9, 8, 8],
         sequence_id=["a", "b", "c", "d"],
         sequence_chrom=["chr1"] * 4,
@@ -176,6 +177,7 @@ def annotations() -> xr.Dataset:
         name=["Gata1", "Tal1"],
         family=["zinc finger", "helix-loop-helix"],
         source="tomtom",
+        alphabet="ACGT",
         n_tests=10,
     )
 

@@ -84,7 +84,10 @@ def best_spans(
     """Take the best span, drop what overlaps it, and so on."""
     order = sorted(
         range(len(group)),
-        key=lambda i: (*((math.isnan(p[i]), p[i]) for p in priorities), i),
+        key=lambda i: (
+            *((math.isnan(p[i]), 0.0 if math.isnan(p[i]) else p[i]) for p in priorities),
+            i,
+        ),
     )
     kept: list[int] = []
     for i in order:
@@ -95,4 +98,10 @@ def best_spans(
 
 def benjamini_hochberg(p: Sequence[float], n_tests: int) -> list[float]:
     """q of each: the least of p_j n / rank_j over all p_j that are as large or larger."""
-    return [min(1.0, min(y * n_tests / sum(z <= y for z in p) for y in p if y >= x)) for x in p]
+    ordered = sorted(p)
+    candidates = {value: value * n_tests / rank for rank, value in enumerate(ordered, 1)}
+    least, q = 1.0, {}
+    for value in sorted(candidates, reverse=True):
+        least = min(least, candidates[value])
+        q[value] = least
+    return [q[value] for value in p]

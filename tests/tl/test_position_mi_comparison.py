@@ -260,5 +260,5 @@ def test_refuses_sets_that_are_not_alike() -> None:
 
 def test_too_large_k_says_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mt.settings, "_memory", 3000)
-    with pytest.raises(MemoryLimit, match="Use k <= \\d|raise mutua.settings.memory"):
+    with pytest.raises(MemoryLimit, match=r"Use k <= \d|raise mutua\.settings\.memory"):
         mt.tl.compare_position_mi(draw(600, 0), draw(600, 1), k=3)

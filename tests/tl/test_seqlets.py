@@ -34,12 +34,18 @@ def rows(found: xr.Dataset) -> list[tuple[int, int, int]]:
 
 
 def test_planted_spans_are_found_with_their_sign() -> None:
-    found = seqlets(made_up(), threshold=1e-4)
+    attr = made_up()
+    found = seqlets(attr, threshold=1e-4)
     assert sorted(set(found["sequence_index"].values.tolist())) == list(range(0, 40, 2))
     sign = np.sign(found["attribution"].values)
     assert np.array_equal(sign, (-1.0) ** (found["sequence_index"].values // 2))
     assert found.attrs["source"] == "seqlets"
-    assert found.sizes == {"annotation": found.sizes["annotation"], "sequence": 40}
+    for row, start, end, letters in zip(
+        *map(list, zip(*rows(found), strict=True)), found["codes"].values, strict=True
+    ):
+        of_span = attr["codes"].values[row, start:end]
+        assert np.array_equal(letters[: end - start], of_span)
+        assert (letters[end - start :] == 255).all()
     assert (found["sequence_length"] == 90).all()
     assert (found["rank_score"] < 1e-4).all()
 

@@ -19,6 +19,7 @@ from mutua.models.dims import (
     SEQUENCE,
     SEQUENCE_INDEX,
     SEQUENCE_LENGTH,
+    SPAN_POSITION,
     START,
 )
 from mutua.models.faults import blocks
@@ -33,6 +34,9 @@ class AnnotationsAttributes(pydantic.BaseModel):
     """Attributes of an `Annotations`."""
 
     source: Source = pydantic.Field(description="what the spans were found by")
+    alphabet: str | None = pydantic.Field(
+        default=None, description="letters that `codes` are indices into"
+    )
     n_tests: int | None = pydantic.Field(
         default=None, ge=0, description="comparisons that q-values account for"
     )
@@ -88,6 +92,10 @@ class Annotations(Element):
     )
     overlap: np.int32 | None = variable(
         "letters that span and motif share", dims=(ANNOTATION,), unit="letters", ge=0
+    )
+    codes: np.uint8 | None = variable(
+        "letters of the span as in a SequenceSet; 255 beyond its end",
+        dims=(ANNOTATION, SPAN_POSITION),
     )
     sequence_length: np.int32 = variable(
         "letters of the sequence, with its padding", dims=(SEQUENCE,), unit="letters", ge=0
@@ -153,9 +161,9 @@ class Annotations(Element):
 def _index_faults(element: xr.Dataset, name: str, dim: str) -> Iterator[Fault]:
     """Yield a fault where an index points beyond the end of its dim."""
     part = element.variables.get(name)
-    if part is None:
+    if part is None or dim not in element.sizes:  # lazy variables are not looked at
         return
-    size = element.sizes.get(dim, 0)
+    size = element.sizes[dim]
     for first, block in blocks(part):
         beyond = np.flatnonzero(np.asarray(block.values) >= size)
         if len(beyond):

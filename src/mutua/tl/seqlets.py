@@ -20,11 +20,20 @@ from mutua.kernels.recursive_seqlets import (
     span_null,
     value_range,
 )
-from mutua.models import Annotations, Attributions, Dataset, as_kind, checked
+from mutua.models import Annotations, Attributions, Dataset, checked
 from mutua.models.arguments import number, one_of, whole_number
-from mutua.models.dims import ANNOTATION, ATTRIBUTION, CODES, END, POSITION, SEQUENCE_INDEX, START
+from mutua.models.dims import (
+    ANNOTATION,
+    ATTRIBUTION,
+    CODES,
+    END,
+    POSITION,
+    SEQUENCE_INDEX,
+    SPAN_POSITION,
+    START,
+)
 from mutua.settings import settings
-from mutua.tl._annotating import sequence_parts
+from mutua.tl._annotating import as_annotations, sequence_parts, span_codes
 
 __all__ = ["seqlets"]
 
@@ -92,10 +101,10 @@ def seqlets(
     Returns
     -------
     Annotations
-        Sorted by sequence and start; `attribution` is the sum within (for ``"laplace"`` without
-        the flanks), `rank_score` the chance of the sum under independence. As that null is made
-        of the same attributions it orders spans and is no p-value. No spans give an element
-        without rows.
+        Sorted by sequence and start, with the letters of each span; `attribution` is the sum
+        within (for ``"laplace"`` without the flanks), `rank_score` the chance of the sum under
+        independence. As that null is made of the same attributions it orders spans and is no
+        p-value. No spans give an element without rows.
 
     Raises
     ------
@@ -301,14 +310,8 @@ def _annotations(
     }
     if scored:
         columns["rank_score"] = spans.score
-    parts = sequence_parts(attributions)
-    element = xr.Dataset(
-        {name: (ANNOTATION, column) for name, column in columns.items()},
-        attrs={"source": "seqlets"},
-    )
-    coords = {name: part for name, part in parts.items() if name in _COORDINATES}
-    rest = {name: part for name, part in parts.items() if name not in _COORDINATES}
-    return as_kind(Annotations, element.assign(rest).assign_coords(coords))
-
-
-_COORDINATES = {name for name, spec in Annotations.specs().items() if spec.is_coordinate}
+    letters = span_codes(attributions, spans.sequence, spans.start, spans.end)
+    parts = sequence_parts(attributions) | {
+        CODES: xr.Variable((ANNOTATION, SPAN_POSITION), letters)
+    }
+    return as_annotations(columns, parts, source="seqlets", alphabet=attributions.attrs["alphabet"])
