@@ -167,6 +167,7 @@ def _gb1(figures: Path) -> dict[str, object]:
         f"  the fittest 1 % of {variants.sizes['sequence']:,} double mutants "
         f"({fittest.sizes['sequence']:,}): {shown}"
     )
+    print("    (from the cutoff on a sum of two effects, not epistasis: see the tutorial)")
     figure, axes = _panels(1, width=6.4, height=5.4)
     mt.pl.position_mi(
         mi,
