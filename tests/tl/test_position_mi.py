@@ -464,3 +464,12 @@ def test_numbers_that_fall_or_leave_out_0_are_neighbours(planted: xr.Dataset) ->
         np.testing.assert_array_equal(numbers(mi), expected)
         by_distance = mt.tl.mi_by_distance(mi)
         assert by_distance["distance"].values.tolist() == list(range(2, LENGTH - 1))
+
+
+def test_units_of_what_is_normalized() -> None:
+    seqs = mt.pp.random_sequences(200, length=9, seed=0)
+    found = mt.tl.position_mi(seqs, k=1, pseudocount=0, normalize=True, correction="apc")
+    assert found["mi"].attrs["units"] == "bits"
+    assert "units" not in found["mi_corrected"].attrs
+    plain = mt.tl.position_mi(seqs, k=1, pseudocount=0, correction="apc")
+    assert plain["mi_corrected"].attrs["units"] == "bits"

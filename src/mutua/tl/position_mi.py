@@ -27,7 +27,6 @@ from mutua.tl._pairs import PAIR, kmer_positions, symmetric_squares
 __all__ = ["position_mi"]
 
 _SHUFFLES = 100
-_BITS = ("mi", "mi_corrected", "mi_null")
 _LABELS = {name: spec.description for name, spec in PositionMI.specs().items()}
 
 
@@ -170,10 +169,16 @@ def position_mi(
         else:
             values = {"mi": position_divergence(blocks, measure=measure, **counting)}
     n_tests = int(np.triu(~np.isnan(values["mi"])).sum()) if n_permutations else 0
-    unit = {"units": "bits"} if measure == "mi" else {}
+    in_bits = {"mi", "mi_corrected", "mi_null"} if measure == "mi" else set()
+    if normalize and correction == "apc":  # then the average product is of normalized values
+        in_bits -= {"mi_corrected", "mi_null"}
     result = xr.Dataset(
         {
-            name: (PAIR, matrix, {"long_name": _LABELS[name], **(unit if name in _BITS else {})})
+            name: (
+                PAIR,
+                matrix,
+                {"long_name": _LABELS[name]} | ({"units": "bits"} if name in in_bits else {}),
+            )
             for name, matrix in values.items()
         },
         coords=kmer_positions(sequences, k),
