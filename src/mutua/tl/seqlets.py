@@ -302,7 +302,7 @@ def _merged(spans: Spans, opposite: Spans) -> Spans:
 def _annotations(
     attributions: Dataset[Attributions], spans: Spans, *, scored: bool
 ) -> Dataset[Annotations]:
-    columns = {
+    columns: dict[str, np.ndarray] = {
         SEQUENCE_INDEX: spans.sequence.astype(np.int32),
         START: spans.start.astype(np.int32),
         END: spans.end.astype(np.int32),
