@@ -167,6 +167,17 @@ def annotations() -> xr.Dataset:
     )
 
 
+def effects() -> xr.Dataset:
+    """2 sequences, 3 experiments and a target."""
+    return mt.Effects.build(
+        before=[[0.5], [0.25]],
+        after=[[[0.5], [np.nan], [1]], [[0], [1], [2]]],
+        experiment=["GATA", "三", ""],
+        target=["donor"],
+        procedure="marginalize",
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
@@ -174,6 +185,7 @@ EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "PositionMI": position_mi,
     "PositionMIDifference": position_mi_difference,
     "DistanceMI": distance_mi,
+    "Effects": effects,
     "KmerPairs": kmer_pairs,
     "MotifSet": motif_set,
     "ContactMap": contact_map,

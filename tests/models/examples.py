@@ -182,11 +182,30 @@ def annotations() -> xr.Dataset:
     )
 
 
+def effects() -> xr.Dataset:
+    rng = np.random.default_rng(4)
+    return mt.Effects.build(
+        before=rng.normal(size=(3, 2)),
+        after=rng.normal(size=(3, 4, 2)),
+        after_std=rng.random((3, 4, 2)),
+        experiment=["0", "5", "10", "20"],
+        name=["GATA"] * 4,
+        spacing=[0, 5, 10, 20],
+        target=["donor", "acceptor"],
+        sequence_id=["a", "b", "c"],
+        variant=["rs1", "rs2", "rs3"],
+        ref=["A", "C", "GT"],
+        alt=["G", "CA", "G"],
+        procedure="space",
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
     "ContactMap": contact_map,
     "DistanceMI": distance_mi,
+    "Effects": effects,
     "KmerPairs": kmer_pairs,
     "MotifSet": motif_set,
     "PositionMI": position_mi,

@@ -20,7 +20,16 @@ from mutua.kernels.letters import check_codes, decode, one_hot
 from mutua.kernels.model_output import Target, Targets, resolve_targets
 from mutua.settings import DEVICES, settings, show_progress
 
-__all__ = ["ENCODINGS", "apply_model", "check_arguments", "find_targets", "ready"]
+__all__ = [
+    "ENCODINGS",
+    "apply_model",
+    "check_arguments",
+    "find_targets",
+    "progress_steps",
+    "ready",
+    "refuse_nan",
+    "tensor_rows",
+]
 
 Encoding = Literal["one_hot", "codes", "text"]
 
@@ -108,17 +117,17 @@ def apply_model(
     args = check_arguments(args, n)
     predictions = np.empty((0, 0), np.float32)
     with ready(model, device) as place:
-        for start in _steps(n, batch_size, progress):
+        for start in progress_steps(n, batch_size, progress, "predict"):
             rows = slice(start, min(start + batch_size, n))
             size = rows.stop - start
             encoded = _encode(codes[rows], model, alphabet, unknown, encoding, tracks, rows, place)
-            output = model(encoded, *(_batch(argument, rows, place) for argument in args))
+            output = model(encoded, *(tensor_rows(argument, rows, place) for argument in args))
             if targets is None:
                 targets = resolve_targets(model, output, size, target, target_names)
             if start == 0:
                 predictions = np.empty((n, len(targets.names)), np.float32)
             predictions[rows] = targets.pick(output, size)
-            _refuse_nan(predictions[rows], first_sequence + start)
+            refuse_nan(predictions[rows], first_sequence + start)
     assert targets is not None
     return predictions, targets.names
 
@@ -147,11 +156,12 @@ def find_targets(
         encoded = _encode(
             check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place
         )
-        output = model(encoded, *(_batch(argument, rows, place) for argument in args))
+        output = model(encoded, *(tensor_rows(argument, rows, place) for argument in args))
         return resolve_targets(model, output, n, target, target_names)
 
 
-def _refuse_nan(values: npt.NDArray[np.float32], start: int) -> None:
+def refuse_nan(values: npt.NDArray[np.float32], start: int) -> None:
+    """Refuse predictions (sequence, target) with NaN; `start` is the number of the first row."""
     bad = np.isnan(values).any(axis=1)
     if bad.any():
         raise InvalidInput(
@@ -162,13 +172,14 @@ def _refuse_nan(values: npt.NDArray[np.float32], start: int) -> None:
         )
 
 
-def _steps(n: int, batch_size: int, progress: bool | None) -> Any:
+def progress_steps(n: int, size: int, progress: bool | None, task: str) -> Any:
+    """Give the first numbers of batches of `size`, with a progress bar where one is wanted."""
     shown = show_progress() if progress is None else progress
     if not shown:
-        return range(0, n, batch_size)
+        return range(0, n, size)
     from tqdm.auto import tqdm
 
-    return tqdm(range(0, n, batch_size), desc="predict", unit="batch", leave=False)
+    return tqdm(range(0, n, size), desc=task, unit="batch", leave=False)
 
 
 def _encode(
@@ -223,7 +234,7 @@ def check_arguments(args: Any, n: int) -> list[Any]:
     return checked
 
 
-def _batch(argument: Any, rows: slice, place: Any) -> Any:
+def tensor_rows(argument: Any, rows: slice, place: Any) -> Any:
     """Give some rows of an argument as a tensor of its own."""
     import torch
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mutua.errors import InvalidInput
 
-__all__ = ["Target", "Targets", "resolve_targets"]
+__all__ = ["Target", "Targets", "resolve_targets", "target_tensor"]
 
 Target = str | int | Callable[[Any], Any]
 Columns = npt.NDArray[np.float32]
@@ -31,10 +31,13 @@ class Targets(NamedTuple):
     pick
         Gives the kept columns, float32 (sequence, target), from the output of the model and the
         number of sequences. They share no memory with the output.
+    chosen
+        What they are: indices of columns, or functions of the output.
     """
 
     names: tuple[str, ...]
     pick: Callable[[Any, int], Columns]
+    chosen: tuple[int | Callable[[Any], Any], ...]
 
 
 def resolve_targets(
@@ -125,7 +128,7 @@ def _functions(
         parts = [_columns(function(result), rows, "target") for function in functions]
         return _same_width(np.concatenate(parts, axis=1), sum(widths))
 
-    return Targets(tuple(names), pick)
+    return Targets(tuple(names), pick, tuple(functions))
 
 
 def _columns_by_name(
@@ -165,7 +168,50 @@ def _columns_by_name(
         ]
         return _same_width(np.concatenate(columns, axis=1), width)[:, chosen]
 
-    return Targets(tuple(_unique([outputs[place] for place in chosen])), pick)
+    return Targets(tuple(_unique([outputs[place] for place in chosen])), pick, tuple(chosen))
+
+
+def target_tensor(output: Any, targets: Targets, n: int) -> Any:
+    """Give the one target as a tensor (sequence,) through which gradients flow.
+
+    Parameters
+    ----------
+    output
+        What a model gave; ``targets.pick`` has found nothing wrong with it.
+    targets
+        One target.
+    n
+        Number of sequences of that output.
+
+    Returns
+    -------
+    torch.Tensor
+        Or another array, where the model does not give tensors.
+
+    Examples
+    --------
+    >>> output = {"count": np.array([3.0, 4.0]), "strand": np.ones((2, 2))}
+    >>> targets = resolve_targets(None, output, 2, "strand1", None)
+    >>> target_tensor(output, targets, 2)
+    array([1., 1.])
+    """
+    (chosen,) = targets.chosen
+    if callable(chosen):
+        return _flat(chosen(output), n)[0][:, 0]
+    columns = []
+    for _, part in _parts(output):
+        columns += [None] if _is_deep(part) else [t[:, i] for t in _flat(part, n)
+                                                  for i in range(t.shape[1])]  # fmt: skip
+    return columns[chosen]
+
+
+def _flat(output: Any, n: int) -> list[Any]:
+    """Give the arrays of an output as (sequence, column), in order."""
+    parts = _parts(output)
+    if len(parts) != 1 or parts[0][1] is not output:
+        return [array for _, part in parts for array in _flat(part, n)]
+    array = output if hasattr(output, "reshape") else np.asarray(output)
+    return [array.reshape(n, -1)]
 
 
 def _numbered(labels: list[str], widths: list[int]) -> list[str]:

@@ -6,6 +6,7 @@ from mutua.models.base import KINDS, Dataset, Element, as_kind
 from mutua.models.checked import checked
 from mutua.models.contact_map import ContactMap
 from mutua.models.distance_mi import DistanceMI
+from mutua.models.effects import Effects
 from mutua.models.kmer_pairs import KmerPairs
 from mutua.models.motif_set import MotifSet
 from mutua.models.position_mi import PositionMI
@@ -21,6 +22,7 @@ __all__ = [
     "ContactMap",
     "Dataset",
     "DistanceMI",
+    "Effects",
     "Element",
     "KmerPairs",
     "MotifSet",

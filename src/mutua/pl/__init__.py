@@ -1,11 +1,13 @@
 """Plots: an element in, matplotlib Axes out; nothing shown, saved or changed."""
 
+from mutua.pl.effects import effects
 from mutua.pl.motifs import motif, motifs
 from mutua.pl.position_mi import mi_by_distance, mi_diagonal, pair_kmers, position_mi
 from mutua.pl.position_mi_comparison import compare_position_mi
 
 __all__ = [
     "compare_position_mi",
+    "effects",
     "mi_by_distance",
     "mi_diagonal",
     "motif",

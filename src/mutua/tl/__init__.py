@@ -1,29 +1,40 @@
 """Tools: what models and sequences say, as new elements."""
 
+from mutua.tl.ablation import ablate
 from mutua.tl.annotation import annotate
+from mutua.tl.attribution import attribute
 from mutua.tl.contacts import compare_contacts
+from mutua.tl.design import design
 from mutua.tl.distance import mi_by_distance
 from mutua.tl.enriched_kmers import enriched_kmers
 from mutua.tl.explain import explain_pair
 from mutua.tl.filtering import filter_annotations
 from mutua.tl.kmer_enrichment import kmer_enrichment
+from mutua.tl.marginalization import marginalize, space
 from mutua.tl.position_mi import position_mi
 from mutua.tl.position_mi_comparison import compare_position_mi
 from mutua.tl.prediction import predict
 from mutua.tl.scanning import scan
 from mutua.tl.seqlets import seqlets
+from mutua.tl.variants import variant_effect
 
 __all__ = [
+    "ablate",
     "annotate",
+    "attribute",
     "compare_contacts",
     "compare_position_mi",
+    "design",
     "enriched_kmers",
     "explain_pair",
     "filter_annotations",
     "kmer_enrichment",
+    "marginalize",
     "mi_by_distance",
     "position_mi",
     "predict",
     "scan",
     "seqlets",
+    "space",
+    "variant_effect",
 ]

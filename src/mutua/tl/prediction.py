@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mutua.blocks import is_chunked, map_rows
 from mutua.errors import InvalidInput
-from mutua.kernels.apply_model import ENCODINGS, apply_model, check_arguments, find_targets
+from mutua.kernels.apply_model import apply_model
 from mutua.models import Dataset, SequenceSet, as_kind, checked
-from mutua.models.alphabets import unknown_symbol
-from mutua.models.arguments import one_of, whole_number
-from mutua.models.dims import CODES, PREDICTION, SEQUENCE, TARGET, TRACKS
+from mutua.models.arguments import whole_number
+from mutua.models.dims import PREDICTION, SEQUENCE, TARGET
+from mutua.tl._models import ModelInputs, Rows, model_inputs, without_targets
 
 __all__ = ["predict"]
-
-_PROBE = 2
 
 
 @checked
@@ -107,103 +104,52 @@ def predict(
     >>> seqs["prediction"].values.ravel().tolist()
     [53.0, 53.0, 53.0, 53.0]
     """
-    one_of("encoding", encoding, ENCODINGS)
     batch_size = whole_number("batch_size", batch_size, low=1)
     if progress is not None and not isinstance(progress, bool):
         raise InvalidInput("progress", f"{progress!r}", "use True, False or None")
-    codes = sequences[CODES]
-    if codes.shape[0] == 0:
+    if sequences.sizes[SEQUENCE] == 0:
         raise InvalidInput("sequences", "there are none", "pass at least one sequence")
-    if TRACKS in sequences and encoding != "one_hot":
-        raise InvalidInput("encoding", f"{encoding!r} with tracks", "use encoding='one_hot'")
-    alphabet = sequences.attrs["alphabet"]
-    options: dict[str, Any] = {
-        "alphabet": alphabet,
-        "unknown": unknown_symbol(alphabet),
-        "encoding": encoding,
-        "device": device,
-    }
-    chosen: dict[str, Any] = {"target": target, "target_names": target_names}
-    tracks = sequences[TRACKS].data if TRACKS in sequences else None
-    arguments = _arrays(args)
-    lazy = any(is_chunked(part) for part in (codes.data, tracks, *arguments))
-    if lazy:
-        values, names = _chunk_by_chunk(
-            codes, model, tracks, arguments, batch_size, options, chosen
-        )
+    inputs = model_inputs(sequences, args, encoding=encoding, device=device)
+    if inputs.lazy:
+        values, names = _chunk_by_chunk(inputs, model, target, target_names, batch_size)
     else:
+        rows = inputs.rows()
         values, names = apply_model(
-            np.ascontiguousarray(codes.values),
+            rows.codes,
             model,
-            tracks=None if tracks is None else np.asarray(tracks),
-            args=arguments,
+            target=target,
+            target_names=target_names,
+            tracks=rows.tracks,
+            args=rows.args,
             batch_size=batch_size,
             progress=progress,
-            **options,
-            **chosen,
+            **inputs.options,
         )
-    result = sequences.drop_vars([n for n, v in sequences.variables.items() if TARGET in v.dims])
+    result = without_targets(sequences)
     table = xr.Variable((SEQUENCE, TARGET), values, {"long_name": "output of the model"})
     return as_kind(
         SequenceSet, result.assign({PREDICTION: table}).assign_coords({TARGET: list(names)})
     )
 
 
-def _arrays(args: Any) -> list[Any]:
-    """Give the further arguments of a model without labels, or refuse what is no list."""
-    if not isinstance(args, list | tuple):
-        check_arguments(args, 0)
-    return [part.data if isinstance(part, xr.DataArray | xr.Variable) else part for part in args]
-
-
 def _chunk_by_chunk(
-    codes: xr.DataArray,
-    model: Any,
-    tracks: Any,
-    args: list[Any],
-    batch_size: int,
-    options: dict[str, Any],
-    chosen: dict[str, Any],
+    inputs: ModelInputs, model: Any, target: Any, target_names: Any, batch_size: int
 ) -> tuple[Any, tuple[str, ...]]:
     """Give lazy predictions; only made-up sequences are scored, to know the targets."""
-    n, length = codes.shape
-    # A lazy argument is stood for by zeros that take no memory.
-    shown = [
-        np.broadcast_to(np.zeros((), part.dtype), part.shape) if is_chunked(part) else part
-        for part in args
-    ]
-    known = check_arguments(shown, n)
-    made_up = np.arange(_PROBE * length).reshape(_PROBE, length) % len(options["alphabet"])
-    targets = find_targets(
-        made_up.astype(np.uint8),
-        model,
-        tracks=None if tracks is None else np.zeros((_PROBE, *tracks.shape[1:]), np.float32),
-        args=[part[[0] * _PROBE] for part in known],
-        **options,
-        **chosen,
-    )
+    targets = inputs.find_targets(model, target, target_names)
 
-    held = [None if is_chunked(part) else array for part, array in zip(args, known, strict=True)]
-
-    def one_block(block: np.ndarray, *others: Any) -> np.ndarray:
-        blocks, first_row = iter(others[:-1]), others[-1]
-        rows = slice(first_row, first_row + len(block))
-        arguments = [next(blocks) if array is None else array[rows] for array in held]
+    def one_block(rows: Rows) -> np.ndarray:
         values, _ = apply_model(
-            np.ascontiguousarray(block),
+            rows.codes,
             model,
             targets=targets,
-            tracks=next(blocks, None),
-            args=arguments,
+            tracks=rows.tracks,
+            args=rows.args,
             batch_size=batch_size,
             progress=False,
-            first_sequence=first_row,
-            **options,
+            first_sequence=rows.first_sequence,
+            **inputs.options,
         )
         return values
 
-    arrays = [codes.data, *(part for part in args if is_chunked(part))]
-    if tracks is not None:
-        arrays.append(tracks)
-    shape = (len(targets.names),)
-    return map_rows(one_block, *arrays, shape=shape, dtype=np.float32), targets.names
+    return inputs.by_blocks(one_block, (len(targets.names),)), targets.names
