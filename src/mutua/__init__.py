@@ -15,6 +15,8 @@ from mutua.settings import settings
 if TYPE_CHECKING:
     from mutua import datasets, io, models, pl, pp, report, stats, tl
     from mutua.analysis import Analysis, open
+    from mutua.io.annotations import read_annotations, write_annotations
+    from mutua.io.bigwig import write_bigwig
     from mutua.io.contacts import read_contacts
     from mutua.io.dataframes import to_dataframe
     from mutua.io.from_dataframe import from_dataframe
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         read_text,
         write_fasta,
     )
+    from mutua.io.tangermeme import from_tangermeme, to_tangermeme
     from mutua.models import (
         Annotations,
         Attributions,
@@ -60,6 +63,11 @@ _PLACES = {
     "Table": "mutua.models",
     "sel": "mutua.models",
     "from_dataframe": "mutua.io.from_dataframe",
+    "write_bigwig": "mutua.io.bigwig",
+    "to_tangermeme": "mutua.io.tangermeme",
+    "from_tangermeme": "mutua.io.tangermeme",
+    "write_annotations": "mutua.io.annotations",
+    "read_annotations": "mutua.io.annotations",
     "from_one_hot": "mutua.io.sequences",
     "from_plotmi": "mutua.io.interop",
     "from_strings": "mutua.io.sequences",
@@ -93,11 +101,13 @@ __all__ = [
     "from_one_hot",
     "from_plotmi",
     "from_strings",
+    "from_tangermeme",
     "io",
     "models",
     "open",
     "pl",
     "pp",
+    "read_annotations",
     "read_contacts",
     "read_fasta",
     "read_motifs",
@@ -110,6 +120,9 @@ __all__ = [
     "tl",
     "to_dataframe",
     "to_plotmi",
+    "to_tangermeme",
+    "write_annotations",
+    "write_bigwig",
     "write_fasta",
     "write_motifs",
 ]

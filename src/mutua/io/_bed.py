@@ -18,7 +18,9 @@ _BED = ("chrom", "start", "end", "name", "score", "strand")
 _NO_REGION = ("track", "browser")
 
 
-def read_bed(path: str | os.PathLike[str], *, argument: str = "regions") -> pd.DataFrame:
+def read_bed(
+    path: str | os.PathLike[str], *, argument: str = "regions", may_be_empty: bool = False
+) -> pd.DataFrame:
     r"""Read a BED file, plain or gzip.
 
     Comments, ``track`` and ``browser`` lines and blank lines are left out. Columns are separated
@@ -31,6 +33,8 @@ def read_bed(path: str | os.PathLike[str], *, argument: str = "regions") -> pd.D
         Path or fsspec URL.
     argument
         Name to use in errors.
+    may_be_empty
+        Give the columns of BED without rows where there is no region.
 
     Returns
     -------
@@ -74,6 +78,8 @@ def read_bed(path: str | os.PathLike[str], *, argument: str = "regions") -> pd.D
                     "repair the file",
                 )
             rows.append(fields[: len(names)])
+    if not rows and may_be_empty:
+        return pd.DataFrame(columns=list(_BED), dtype=object)
     if not rows:
         raise InvalidInput(argument, f"{text} holds no region", "check the file")
     return pd.DataFrame(rows, columns=names, dtype=object)

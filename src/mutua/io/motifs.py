@@ -1,4 +1,4 @@
-"""Motifs in and out: MEME, JASPAR, TRANSFAC and plain tables."""
+"""Motifs in and out: MEME, JASPAR, TRANSFAC, plain tables, and HDF5 of TF-MoDISco (in)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mutua.io._motif_tables import (
 )
 from mutua.io._motif_text import MotifRecord, MotifText, as_probabilities, holds_counts
 from mutua.io._records import open_to_read, open_to_write, path_text
+from mutua.io.modisco import read_patterns
 from mutua.models import Dataset, MotifSet
 from mutua.models.alphabets import ALPHABETS, resolve_alphabet
 from mutua.models.arguments import number, one_of
@@ -31,8 +32,10 @@ from mutua.models.motif_matrices import column_information, frequencies, padded
 __all__ = ["read_motifs", "write_motifs"]
 
 Path = str | os.PathLike[str]
-Format = Literal["meme", "jaspar", "transfac", "table"]
-FORMATS: tuple[str, ...] = get_args(Format)
+Written = Literal["meme", "jaspar", "transfac", "table"]
+Format = Written | Literal["modisco"]
+FORMATS: tuple[str, ...] = (*get_args(Written), "modisco")
+_HDF5 = (".h5", ".hdf5")
 _SUFFIXES = {
     ".meme": "meme", ".jaspar": "jaspar", ".pfm": "jaspar", ".transfac": "transfac",
     ".tf": "transfac", ".tsv": "table", ".txt": "table", ".pwm": "table", ".ppm": "table",
@@ -54,17 +57,18 @@ def read_motifs(
     background: Mapping[str, float] | Sequence[float] | None = None,
     pseudocount: float = 0.0,
 ) -> Dataset[MotifSet]:
-    r"""Read motifs from a MEME, JASPAR or TRANSFAC file or from plain tables, plain or gzip.
+    r"""Read motifs from a MEME, JASPAR or TRANSFAC file, plain tables, or HDF5 of TF-MoDISco.
 
     Parameters
     ----------
     path
-        Path or fsspec URL, or an open file.
+        Path or fsspec URL, plain or gzip, or an open file of text.
     format
         ``"meme"`` (minimal files and the outputs of MEME, STREME and DREME), ``"jaspar"`` (with
         brackets or as raw rows), ``"transfac"``, or ``"table"``: numbers by position below a line
-        of letters or behind a letter, each motif after a line ``>id name``. By default it is told
-        from the text, or else from the suffix.
+        of letters or behind a letter, each motif after a line ``>id name``; or ``"modisco"``:
+        the patterns that tfmodisco-lite wrote, with their mean attributions as
+        ``contribution``. By default it is told from the text, or else from the suffix.
     alphabet
         ``"DNA"``, ``"RNA"``, ``"protein"`` or the letters, in the order that is wanted. By default
         the letters of the file, DNA where it names none.
@@ -100,6 +104,9 @@ def read_motifs(
     """
     if format is not None:
         one_of("format", format, FORMATS)
+    told = isinstance(path, str | os.PathLike) and _suffix(path_text(path)) in _HDF5
+    if format == "modisco" or (format is None and told):
+        return _patterns(path, alphabet, background, pseudocount)
     pseudocount = number("pseudocount", pseudocount, low=0)
     wanted = None if alphabet is None else resolve_alphabet(alphabet)
     source, content = _content(path)
@@ -128,6 +135,18 @@ def read_motifs(
         "pseudocount": pseudocount,
     }
     return assemble(MotifSet, None, parts, arguments=arguments, function="read_motifs")
+
+
+def _patterns(path: Any, alphabet: Any, background: Any, pseudocount: Any) -> Dataset[MotifSet]:
+    """Read the patterns of TF-MoDISco, which are probabilities of DNA."""
+    if hasattr(path, "read"):
+        raise InvalidInput("path", "an open file", "use the path of the HDF5 file")
+    letters = ALPHABETS["DNA"]
+    if alphabet is not None and resolve_alphabet(alphabet) != letters:
+        raise InvalidInput("alphabet", f"{alphabet!r}, and patterns are of DNA", "leave it out")
+    if pseudocount:
+        raise InvalidInput("pseudocount", "patterns are probabilities", "leave it out")
+    return read_patterns(path_text(path), frequencies(background, letters))
 
 
 def _content(path: Any) -> tuple[str, str]:
@@ -167,7 +186,9 @@ def _suffix(path: str) -> str:
 def _refuse_unnamed(text: MotifText, records: list[MotifRecord], found: str) -> None:
     """Refuse a file without motifs, and ids that stand more than once."""
     if not records:
-        raise text.refuse(None, f"no motifs (read as {found!r})", f"use format= of {list(FORMATS)}")
+        raise text.refuse(
+            None, f"no motifs (read as {found!r})", f"use format= of {list(_WRITERS)}"
+        )
     repeated = [name for name, n in Counter(record.id for record in records).items() if n > 1]
     if repeated:
         found = f"ids that stand more than once: {', '.join(repeated)}"
@@ -255,7 +276,7 @@ def _parts(
     return parts | known
 
 
-def write_motifs(motifs: Dataset[MotifSet], path: Path, *, format: Format | None = None) -> None:
+def write_motifs(motifs: Dataset[MotifSet], path: Path, *, format: Written | None = None) -> None:
     """Write motifs as text, compressed if the path ends in ``.gz``.
 
     Probabilities read back as the same float32 numbers. MEME keeps the background, ``n_sites``,
@@ -292,8 +313,8 @@ def write_motifs(motifs: Dataset[MotifSet], path: Path, *, format: Format | None
     chosen = _SUFFIXES.get(_suffix(target)) if format is None else format
     if chosen is None:
         found = f"the suffix of {target} tells no format"
-        raise InvalidInput("format", found, f"use one of {list(FORMATS)}")
-    one_of("format", chosen, FORMATS)
+        raise InvalidInput("format", found, f"use one of {list(_WRITERS)}")
+    one_of("format", chosen, _WRITERS)
     if not motifs.sizes[MOTIF]:
         raise InvalidInput("motifs", "there are none", "write at least one")
     for motif in motifs[MOTIF].values.tolist():

@@ -103,7 +103,9 @@ class Annotations(Element):
     sequence_id: Coordinate[str] | None = coordinate("name of the sequence", dims=(SEQUENCE,))
     sequence_chrom: Coordinate[str] | None = coordinate("its chromosome", dims=(SEQUENCE,))
     sequence_start: Coordinate[np.int64] | None = coordinate(
-        "first base of its region, 0-based", dims=(SEQUENCE,), ge=0
+        "base of its first column, or its last on strand -, 0-based; negative where padding "
+        "stands before a chromosome",
+        dims=(SEQUENCE,),
     )
     sequence_strand: Coordinate[str] | None = coordinate(
         "strand of its region; . where there is none", dims=(SEQUENCE,), isin=["+", "-", "."]

@@ -11,6 +11,7 @@ from mutua.tl.explain import explain_pair
 from mutua.tl.filtering import filter_annotations
 from mutua.tl.kmer_enrichment import kmer_enrichment
 from mutua.tl.marginalization import marginalize, space
+from mutua.tl.motif_families import cluster_motifs, motif_similarity
 from mutua.tl.position_mi import position_mi
 from mutua.tl.position_mi_comparison import compare_position_mi
 from mutua.tl.prediction import predict
@@ -22,6 +23,7 @@ __all__ = [
     "ablate",
     "annotate",
     "attribute",
+    "cluster_motifs",
     "compare_contacts",
     "compare_position_mi",
     "design",
@@ -31,6 +33,7 @@ __all__ = [
     "kmer_enrichment",
     "marginalize",
     "mi_by_distance",
+    "motif_similarity",
     "position_mi",
     "predict",
     "scan",

@@ -10,6 +10,7 @@ import xarray as xr
 from mutua.errors import InvalidInput
 from mutua.kernels.spans import cut_spans
 from mutua.models import Dataset, MotifSet, SequenceSet, as_kind
+from mutua.models.annotation_parts import sequence_parts
 from mutua.models.annotations import Annotations
 from mutua.models.build import ordered
 from mutua.models.dims import (
@@ -19,30 +20,10 @@ from mutua.models.dims import (
     MOTIF,
     POSITION,
     PROBABILITY,
-    SEQUENCE,
-    SEQUENCE_ID,
-    SEQUENCE_LENGTH,
-    START,
 )
 from mutua.models.faults import blocks
 
 __all__ = ["as_annotations", "motif_parts", "motif_probabilities", "sequence_parts", "span_codes"]
-
-_PLACES = {"chrom": "sequence_chrom", START: "sequence_start", "strand": "sequence_strand"}
-
-
-def sequence_parts(sequences: Dataset[SequenceSet]) -> dict[str, xr.Variable]:
-    """Give what annotations say of the sequences that they are in, by the names it has there."""
-    n, length = sequences.sizes[SEQUENCE], sequences.sizes[POSITION]
-    parts: dict[str, Any] = {
-        SEQUENCE_LENGTH: xr.Variable((SEQUENCE,), np.full(n, length, np.int32))
-    }
-    if SEQUENCE_ID in sequences.coords:
-        parts[SEQUENCE_ID] = sequences[SEQUENCE_ID].variable
-    parts |= {
-        name: sequences[own].variable for own, name in _PLACES.items() if own in sequences.coords
-    }
-    return {name: part.load() for name, part in parts.items()}
 
 
 def motif_parts(motifs: Dataset[MotifSet]) -> dict[str, xr.Variable]:
