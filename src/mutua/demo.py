@@ -1,4 +1,4 @@
-"""The main job on bundled real data: what three sets of sequences say of pairwise dependencies.
+"""The main job on bundled real data: which positions depend on each other, what a model reads.
 
 Run it with ``make demo`` or ``python -m mutua.demo [FOLDER]``.
 """
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,10 @@ import mutua as mt
 __all__ = ["main"]
 
 _SEQUENCES = 200_000
+_MOTIFS = [
+    *("FOS::JUN", "GABPA", "GATA1", "CTCF", "TP53", "SP1", "NFYA", "SOX2", "FOXA1", "HNF4A"),
+    *("E2F1", "REST", "CREB1", "MEF2A"),
+]
 
 
 def main(folder: str | Path = ".") -> None:
@@ -31,6 +36,8 @@ def main(folder: str | Path = ".") -> None:
         **_splice_acceptor(figures),
         **_gb1(figures),
         **_rhomboid(figures),
+        **_attributions(figures),
+        **_motif_syntax(figures),
     }
     store = folder / "demo.zarr"
     study = mt.Analysis(elements)
@@ -208,6 +215,69 @@ def _rhomboid(figures: Path) -> dict[str, object]:
         "rhomboid_contacts": contacts,
         "rhomboid_scores": table,
     }
+
+
+def _attributions(figures: Path) -> dict[str, object]:
+    print("4. What the splice-acceptor model reads")
+    model = mt.datasets.splice_acceptor()
+    seqs = mt.pp.random_sequences(20_000, length=53, seed=0)
+    seqs = mt.pp.number_positions(seqs, -50, label="position relative to the exon")
+    top = mt.pp.select(mt.tl.predict(seqs, model), target="acceptor", top=200)
+    attributions = mt.tl.attribute(top, model, target="acceptor", seed=0)
+    found = mt.tl.seqlets(attributions)
+    share = np.abs(attributions["attribution"].values).sum(axis=(0, 1))
+    share /= share.sum()
+    last = attributions["position"].values[np.argsort(-share)[:4]]
+    print(
+        f"  attributions of the best {top.sizes['sequence']}: {found.sizes['annotation']} seqlets; "
+        f"{np.sort(share)[-4:].sum():.0%} of all attribution is at positions "
+        f"{', '.join(map(str, sorted(last.tolist())))}"
+    )
+    figure, axes = plt.subplots(3, 1, figsize=(10, 7.5), layout="constrained")
+    mt.pl.logo(top, ax=axes[0])
+    axes[0].set_title("letters of the best 200 sequences", fontsize="medium")
+    best = int(np.argmax(top["prediction"].values))
+    mt.pl.logo(attributions, sequence=best, annotations=found, ax=axes[1])
+    axes[1].set_title("attributions of the best one, with its seqlets", fontsize="medium")
+    mt.pl.seqlet_map(found, order="start", first_position=-50, ax=axes[2])
+    _save(figure, figures / "acceptor_attributions.png")
+    return {"acceptor_attributions": attributions, "acceptor_seqlets": found}
+
+
+def _motif_syntax(figures: Path) -> dict[str, object]:
+    print("5. Which motifs go together, and how far apart (planted: TGAGTCA, 8 letters, ACCGGAAGT)")
+    motifs = mt.datasets.jaspar()
+    chosen = np.isin(motifs["name"].values, _MOTIFS)
+    motifs = motifs.isel(motif=chosen)
+    background = mt.pp.random_sequences(4_000, length=200, seed=1)
+    sites = {"AP-1": "TGAGTCA", "ETS": "ACCGGAAGT"}
+    near = mt.pp.embed_motifs(background.isel(sequence=slice(600)), sites, spacings=8, seed=2)
+    far = mt.pp.embed_motifs(background.isel(sequence=slice(600, 1200)), sites, seed=3)
+    rest = background.isel(sequence=slice(1200, None))
+    planted = xr.concat([near[["codes"]], far[["codes"]], rest[["codes"]]], dim="sequence")
+    planted = mt.SequenceSet.build(planted["codes"].values, alphabet="DNA")
+    hits = mt.tl.filter_annotations(mt.tl.scan(planted, motifs), best_of_overlapping="all")
+    pairs = mt.tl.pair_annotations(hits)
+    spacings = mt.tl.pair_spacings(hits, by="pair")
+    for what, element in (("together", pairs), ("at a distance", spacings)):
+        table = mt.to_dataframe(element).sort_values("p_value", kind="stable")
+        row = table.iloc[0]
+        where = f" {row['distance']} letters apart" if "distance" in row else ""
+        print(
+            f"  {what}: {int((table['q_value'] < 0.05).sum())} pair(s) at FDR 0.05; "
+            f"{row['motif_a_name']} with {row['motif_b_name']}{where}: "
+            f"{row['n']} times, {row['expected']:.1f} expected"
+        )
+    print("    (the AP-1 motif of JASPAR is a letter longer on that side than the site planted)")
+    figure, axes = _panels(2, width=6.4, height=5.4)
+    mt.pl.annotation_counts(hits, ax=axes[0])
+    mt.pl.pair_matrix(pairs, ax=axes[1])
+    _save(figure, figures / "motif_pairs.png")
+    strongest = mt.to_dataframe(spacings).sort_values("p_value", kind="stable").iloc[0]
+    pair = strongest["motif_a"], strongest["motif_b"]
+    distances = mt.tl.pair_spacings(hits, pairs=[pair], keep="all", max_distance=40)
+    _save(mt.pl.spacing(distances), figures / "motif_spacing.png")
+    return {"motifs": motifs, "motif_hits": hits, "motif_pairs": pairs, "motif_spacings": distances}
 
 
 if __name__ == "__main__":

@@ -178,6 +178,39 @@ def effects() -> xr.Dataset:
     )
 
 
+def motif_pairs() -> xr.Dataset:
+    """3 pairs of 2 motifs."""
+    return mt.MotifPairs.build(
+        motif_a_index=[0, 0, 1],
+        motif_b_index=[0, 1, 1],
+        n=[5, 0, 2**40],
+        expected=[5.5, np.nan, 1.25],
+        motif=["GATA", "三"],
+        counted="sequences",
+        ordered=False,
+        n_sequences=20,
+    )
+
+
+def enrichment() -> xr.Dataset:
+    """3 terms by 2 groups."""
+    ones = np.ones((3, 2))
+    return mt.Enrichment.build(
+        n_both=ones,
+        expected=ones,
+        odds_ratio=[[0.5, 2], [np.inf, 0], [1, np.nan]],
+        p_value=ones,
+        q_value=ones,
+        n_term=[3, 3, 11],
+        n_group=[10, 10],
+        term=["GATA", "", "三"],
+        group=["red", "blue"],
+        n=20,
+        test="Fisher",
+        n_tests=6,
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
@@ -186,7 +219,9 @@ EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "PositionMIDifference": position_mi_difference,
     "DistanceMI": distance_mi,
     "Effects": effects,
+    "Enrichment": enrichment,
     "KmerPairs": kmer_pairs,
+    "MotifPairs": motif_pairs,
     "MotifSet": motif_set,
     "ContactMap": contact_map,
     "Table": table,

@@ -200,13 +200,58 @@ def effects() -> xr.Dataset:
     )
 
 
+def motif_pairs() -> xr.Dataset:
+    return mt.MotifPairs.build(
+        motif_a_index=[0, 0, 1, 2],
+        motif_b_index=[1, 2, 2, 2],
+        n=[5, 0, 7, 9],
+        expected=[5.5, 6.0, 1.25, np.nan],
+        log2_ratio=[-0.1, -3.7, 2.1, np.nan],
+        p_value=[0.5, 0.01, 1e-8, np.nan],
+        q_value=[0.5, 0.02, 3e-8, np.nan],
+        p_familywise=[1, 0.1, 0.001, np.nan],
+        n_within=[9, 9, 8, 7],
+        distance=[-2, 0, 5, 10],
+        orientation=[0, 1, 2, 3],
+        motif=["GATA", "TAL1", "ETS"],
+        name=["Gata1", "Tal1", "Ets1"],
+        family=["zinc finger", "helix-loop-helix", "ETS"],
+        counted="pairs of annotations",
+        ordered=True,
+        n_sequences=20,
+        max_distance=10,
+        listed="all",
+        test="binomial",
+        n_tests=44,
+    )
+
+
+def enrichment() -> xr.Dataset:
+    return mt.Enrichment.build(
+        n_both=[[1, 2], [3, 0], [5, 6]],
+        expected=[[1.5, 1.5], [1.5, 1.5], [5, 6]],
+        odds_ratio=[[0.5, 2], [np.inf, 0], [1, np.nan]],
+        p_value=[[0.9, 0.2], [0.1, 1], [0.5, 0.5]],
+        q_value=[[1, 0.6], [0.6, 1], [1, 1]],
+        n_term=[3, 3, 11],
+        n_group=[10, 10],
+        term=["GATA", "TAL1", "ETS"],
+        group=["red", "blue"],
+        n=20,
+        test="Fisher",
+        n_tests=6,
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
     "ContactMap": contact_map,
     "DistanceMI": distance_mi,
     "Effects": effects,
+    "Enrichment": enrichment,
     "KmerPairs": kmer_pairs,
+    "MotifPairs": motif_pairs,
     "MotifSet": motif_set,
     "PositionMI": position_mi,
     "PositionMIDifference": position_mi_difference,

@@ -28,6 +28,30 @@ def sequences() -> xr.Dataset:
     return mt.pp.number_positions(seqs, FIRST, label="position in the promoter")
 
 
+def motif_elements(seqs: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Give attributions, hits, pairs and effects."""
+    values = np.random.default_rng(0).laplace(0, 0.1, (N_SEQUENCES, LENGTH))
+    values[:, 1:5] += 1
+    hot = mt.pp.one_hot(seqs) * values[:, None]
+    facts = {"target": "signal", "method": "made up", "hypothetical": False}
+    motifs = mt.MotifSet.build({"GATA": "GATA", "TTGC": "TTGC"})
+    hits = mt.tl.scan(seqs, motifs, p_threshold=0.01, strand="forward")
+    target = xr.DataArray([f"signal {EVIL_NAME}"], dims="target")
+    return {
+        "attributions": mt.Attributions.build(seqs, attribution=hot, **facts),
+        "hits": hits,
+        "together": mt.tl.pair_annotations(hits),
+        "spacings": mt.tl.pair_spacings(hits, overlap="drop", keep="all"),
+        "effects": mt.Effects.build(
+            before=np.zeros((5, 1)),
+            after=np.random.default_rng(0).normal(size=(5, 3, 1)),
+            experiment=["GATA", EVIL_NAME, "none"],
+            target=target.values,
+            procedure="marginalize",
+        ),
+    }
+
+
 @functools.cache
 def study() -> mt.Analysis:
     """Give an analysis with an element of every kind."""
@@ -52,6 +76,7 @@ def study() -> mt.Analysis:
             "difference": mt.tl.compare_position_mi(
                 seqs, mt.pp.shuffle(seqs, seed=0), k=1, n_permutations=5
             ),
+            **motif_elements(seqs),
             "motifs": mt.MotifSet.build({"GATA": "WGATAR", "TTGC": "TTGC"}, n_sites=[80, 75]),
         }
     )

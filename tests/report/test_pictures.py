@@ -35,6 +35,11 @@ def pixels(data: str) -> np.ndarray:
             ],
         ),
         ("motifs", ["Sequence logos"]),
+        ("attributions", ["Attributions of the first sequence"]),
+        ("hits", ["Where the annotations are"]),
+        ("together", ["Pairs of motifs against chance"]),
+        ("spacings", ["Pairs of motifs against chance"]),
+        ("effects", ["Changes of the first target"]),
     ],
 )
 def test_every_kind(name: str, captions: list[str]) -> None:

@@ -7,7 +7,9 @@ from mutua.models.checked import checked
 from mutua.models.contact_map import ContactMap
 from mutua.models.distance_mi import DistanceMI
 from mutua.models.effects import Effects
+from mutua.models.enrichment import Enrichment
 from mutua.models.kmer_pairs import KmerPairs
+from mutua.models.motif_pairs import MotifPairs
 from mutua.models.motif_set import MotifSet
 from mutua.models.position_mi import PositionMI
 from mutua.models.position_mi_difference import PositionMIDifference
@@ -24,7 +26,9 @@ __all__ = [
     "DistanceMI",
     "Effects",
     "Element",
+    "Enrichment",
     "KmerPairs",
+    "MotifPairs",
     "MotifSet",
     "PositionMI",
     "PositionMIDifference",

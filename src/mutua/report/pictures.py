@@ -20,7 +20,7 @@ from matplotlib.text import Text
 
 from mutua import pl
 from mutua.errors import StoreError
-from mutua.models.dims import MOTIF, POSITION_I, POSITION_J
+from mutua.models.dims import ANNOTATION, MOTIF, PAIR, POSITION_I, POSITION_J, SEQUENCE, TARGET
 from mutua.pl._axes import SEQUENTIAL, colour_map, heatmap, label_of
 from mutua.report.text import shorten
 
@@ -29,6 +29,7 @@ __all__ = ["Picture", "pictures_of"]
 _DPI = 144
 _MOST_KMERS = 12
 _MOST_MOTIFS = 30
+_MOST_SPANS = 50_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,34 @@ def _draw_motifs(motifs: Any) -> Figure:
     return figure
 
 
+def _draw_logo(attributions: Any, ax: Axes) -> None:
+    first = attributions.isel({SEQUENCE: slice(1)}).compute()
+    pl.logo(first, sequence=0, ax=ax)
+
+
+def _draw_seqlets(annotations: Any, ax: Axes) -> None:
+    pl.seqlet_map(annotations.isel({ANNOTATION: slice(_MOST_SPANS)}).compute(), ax=ax)
+
+
+def _draw_pairs(pairs: Any) -> Figure:
+    """Draw pairs of motifs or, of those with distances, the pair of the smallest p-value."""
+    pairs = pairs.compute()
+    if "distance" not in pairs or not pairs.sizes[PAIR]:
+        figure = Figure(figsize=(7.4, 6.4), layout="constrained")
+        pl.pair_matrix(pairs, ax=figure.add_subplot())
+        return figure
+    place = int(np.argmin(np.nan_to_num(pairs["p_value"].values, nan=2.0)))
+    ids = pairs["motif"].values
+    a, b = (str(ids[int(pairs[f"motif_{x}_index"].values[place])]) for x in "ab")
+    figure = pl.spacing(pairs, pair=(a, b))
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
+
+
+def _draw_effects(effects: Any, ax: Axes) -> None:
+    pl.effects(effects.isel({TARGET: slice(1)}).compute(), ax=ax)
+
+
 _SQUARE, _WIDE = (6.2, 5.2), (6.2, 3.2)
 _PLOTS = {
     "PositionMI": [
@@ -115,6 +144,10 @@ _PLOTS = {
         ),
     ],
     "MotifSet": [_Plot("Sequence logos", _draw_motifs)],
+    "Attributions": [_Plot("Attributions of the first sequence", _draw_logo, (9.6, 2.8))],
+    "Annotations": [_Plot("Where the annotations are", _draw_seqlets, (8.0, 4.4))],
+    "MotifPairs": [_Plot("Pairs of motifs against chance", _draw_pairs)],
+    "Effects": [_Plot("Changes of the first target", _draw_effects, (7.4, 4.4))],
     "ContactMap": [_Plot("Distances in space", _draw_contacts, _SQUARE, True)],
 }
 

@@ -2,6 +2,7 @@
 
 from mutua.tl.ablation import ablate
 from mutua.tl.annotation import annotate
+from mutua.tl.annotation_counts import count_annotations
 from mutua.tl.attribution import attribute
 from mutua.tl.contacts import compare_contacts
 from mutua.tl.design import design
@@ -11,7 +12,10 @@ from mutua.tl.explain import explain_pair
 from mutua.tl.filtering import filter_annotations
 from mutua.tl.kmer_enrichment import kmer_enrichment
 from mutua.tl.marginalization import marginalize, space
+from mutua.tl.motif_enrichment import motif_enrichment
 from mutua.tl.motif_families import cluster_motifs, motif_similarity
+from mutua.tl.motif_pairs import pair_annotations
+from mutua.tl.pair_spacings import pair_spacings
 from mutua.tl.position_mi import position_mi
 from mutua.tl.position_mi_comparison import compare_position_mi
 from mutua.tl.prediction import predict
@@ -26,6 +30,7 @@ __all__ = [
     "cluster_motifs",
     "compare_contacts",
     "compare_position_mi",
+    "count_annotations",
     "design",
     "enriched_kmers",
     "explain_pair",
@@ -33,7 +38,10 @@ __all__ = [
     "kmer_enrichment",
     "marginalize",
     "mi_by_distance",
+    "motif_enrichment",
     "motif_similarity",
+    "pair_annotations",
+    "pair_spacings",
     "position_mi",
     "predict",
     "scan",
