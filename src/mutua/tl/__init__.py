@@ -1,6 +1,7 @@
 """Tools: what models and sequences say, as new elements."""
 
 from mutua.tl.ablation import ablate
+from mutua.tl.annotated_motifs import annotated_motifs
 from mutua.tl.annotation import annotate
 from mutua.tl.annotation_counts import count_annotations
 from mutua.tl.attribution import attribute
@@ -26,6 +27,7 @@ from mutua.tl.variants import variant_effect
 __all__ = [
     "ablate",
     "annotate",
+    "annotated_motifs",
     "attribute",
     "cluster_motifs",
     "compare_contacts",

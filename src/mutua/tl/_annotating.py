@@ -16,14 +16,24 @@ from mutua.models.build import ordered
 from mutua.models.dims import (
     ANNOTATION,
     CODES,
+    END,
     LENGTH,
     MOTIF,
     POSITION,
     PROBABILITY,
+    SEQUENCE,
+    SEQUENCE_ID,
 )
 from mutua.models.faults import blocks
 
-__all__ = ["as_annotations", "motif_parts", "motif_probabilities", "sequence_parts", "span_codes"]
+__all__ = [
+    "as_annotations",
+    "motif_parts",
+    "motif_probabilities",
+    "refuse_other_sequences",
+    "sequence_parts",
+    "span_codes",
+]
 
 
 def motif_parts(motifs: Dataset[MotifSet]) -> dict[str, xr.Variable]:
@@ -70,6 +80,25 @@ def as_annotations(
     variables |= {name: part for name, part in parts.items() if name not in coordinates}
     coords = {name: part for name, part in parts.items() if name in coordinates}
     return as_kind(Annotations, ordered(Annotations, xr.Dataset(variables, coords, attrs)))
+
+
+def refuse_other_sequences(
+    annotations: Dataset[Annotations], sequences: Dataset[SequenceSet]
+) -> None:
+    """Refuse sequences that are not those that the annotations are in, as far as can be told."""
+    end = np.asarray(annotations[END].values)
+    n, length = sequences.sizes[SEQUENCE], sequences.sizes[POSITION]
+    others = annotations.sizes[SEQUENCE]
+    if n != others or length < end.max(initial=0):
+        found = f"{n} of {length} letters, and the spans are in {others} others"
+        raise InvalidInput("sequences", found, "give those that the spans were found in")
+    if SEQUENCE_ID in sequences.coords and SEQUENCE_ID in annotations.coords:
+        ours, theirs = (element[SEQUENCE_ID].values for element in (annotations, sequences))
+        if (differing := np.flatnonzero(ours != theirs)).size:
+            place = int(differing[0])
+            theirs_is, ours_is = str(theirs[place]), str(ours[place])
+            found = f"sequence {place} is {theirs_is!r}, and the spans are in {ours_is!r}"
+            raise InvalidInput("sequences", found, "give those that the spans were found in")
 
 
 def span_codes(

@@ -17,13 +17,17 @@ from mutua.models.dims import (
     CODES,
     END,
     MOTIF_INDEX,
-    POSITION,
     SEQUENCE,
-    SEQUENCE_ID,
     SEQUENCE_INDEX,
     START,
 )
-from mutua.tl._annotating import as_annotations, motif_parts, motif_probabilities, span_codes
+from mutua.tl._annotating import (
+    as_annotations,
+    motif_parts,
+    motif_probabilities,
+    refuse_other_sequences,
+    span_codes,
+)
 
 __all__ = ["annotate"]
 
@@ -163,18 +167,7 @@ def _letters(
         np.asarray(annotations[name].values).astype(np.int64)
         for name in (SEQUENCE_INDEX, START, END)
     )
-    n, length = sequences.sizes[SEQUENCE], sequences.sizes[POSITION]
-    others = annotations.sizes[SEQUENCE]
-    if n != others or length < end.max(initial=0):
-        found = f"{n} of {length} letters, and the spans are in {others} others"
-        raise InvalidInput("sequences", found, "give those that the spans were found in")
-    if SEQUENCE_ID in sequences.coords and SEQUENCE_ID in annotations.coords:
-        ours, theirs = (element[SEQUENCE_ID].values for element in (annotations, sequences))
-        if (differing := np.flatnonzero(ours != theirs)).size:
-            place = int(differing[0])
-            theirs_is, ours_is = str(theirs[place]), str(ours[place])
-            found = f"sequence {place} is {theirs_is!r}, and the spans are in {ours_is!r}"
-            raise InvalidInput("sequences", found, "give those that the spans were found in")
+    refuse_other_sequences(annotations, sequences)
     return span_codes(sequences, row, start, end), sequences.attrs["alphabet"]
 
 
