@@ -142,7 +142,7 @@ def test_refusals() -> None:
     seqs = attributions()
     found = spans(seqs)
     uneven = found.assign(end=found["end"] + (np.arange(90) % 2).astype(np.int32))
-    with pytest.raises(InvalidInput, match=r"spans of 'A' are 4 to 5 letters wide.*width="):
+    with pytest.raises(InvalidInput, match=r"spans of 'B' are 7 to 8 letters wide.*width="):
         mt.tl.annotated_motifs(uneven, seqs)
     with pytest.raises(InvalidInput, match="width"):
         mt.tl.annotated_motifs(found, seqs, width=0)
