@@ -1,4 +1,4 @@
-"""Scanning, annotating and filtering as a user calls them, beside memelite called directly.
+"""Scanning, annotating and filtering as a user calls them, beside memelite and tangermeme.
 
 Both do the same work in one process, in turns, after a first call that compiles. The ratio is how
 many times the other takes of ours.
@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 import memelite
 import numpy as np
+import torch
 import xarray as xr
+from tangermeme.seqlet import recursive_seqlets
 
 import mutua as mt
-from mutua.models.annotations import Annotations
-from mutua.tl.annotation import annotate
-from mutua.tl.filtering import filter_annotations
-from mutua.tl.scanning import scan
+from mutua import Annotations, Attributions
+from mutua.tl import annotate, filter_annotations, scan, seqlets
 
 N_SEQUENCES, LENGTH = 1_000, 2_000
 N_SPANS = 3_000
@@ -34,11 +34,13 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def compare(name: str, ours: Callable[[], object], others: Callable[[], object]) -> None:
+def compare(
+    name: str, ours: Callable[[], object], others: Callable[[], object], peer: str = "memelite"
+) -> None:
     """Print the least time of each, of several rounds in turns."""
     ours(), others()
     times = np.array([(seconds(ours), seconds(others)) for _ in range(ROUNDS)]).min(axis=0)
-    print(f"{name}: {times[0]:.2f} s, memelite {times[1]:.2f} s, ratio {times[1] / times[0]:.2f}")
+    print(f"{name}: {times[0]:.3f} s, {peer} {times[1]:.3f} s, ratio {times[1] / times[0]:.2f}")
 
 
 def matrices(motifs: xr.Dataset) -> dict[str, np.ndarray]:
@@ -83,13 +85,31 @@ def random_hits() -> xr.Dataset:
     )
 
 
+def compare_seqlets(sequences: xr.Dataset) -> None:
+    """Seqlets of projected attributions, from the attributions on, against tangermeme's."""
+    random = np.random.default_rng(0)
+    values = random.laplace(0, 0.01, (N_SEQUENCES, LENGTH)).astype(np.float32)
+    for row in range(N_SEQUENCES):
+        at = random.integers(0, LENGTH - 12)
+        values[row, at : at + 10] += 0.3
+    hot = mt.pp.one_hot(sequences) * values[:, None]
+    facts = {"target": "signal", "method": "made up", "hypothetical": False}
+    attributions = Attributions.build(sequences, attribution=hot, **facts)
+    tensor = torch.from_numpy(np.asarray(hot, np.float32))
+    compare(
+        f"seqlets, {N_SEQUENCES:,} x {LENGTH:,} nt",
+        lambda: seqlets(attributions, negative=False),
+        lambda: recursive_seqlets(tensor.sum(dim=1)),
+        "tangermeme",
+    )
+
+
 def fresh_process() -> None:
     """Print how long the first calls of a process take once everything is compiled."""
     code = (
         "import time, memelite\n"
         "import mutua as mt\n"
-        "from mutua.tl.annotation import annotate\n"
-        "from mutua.tl.scanning import scan\n"
+        "from mutua.tl import annotate, scan\n"
         "seqs, motifs = mt.pp.random_sequences(1, length=500, seed=0), mt.datasets.jaspar()\n"
         "start = time.perf_counter()\n"
         "hits = scan(seqs, motifs)\n"
@@ -116,6 +136,7 @@ def main() -> None:
             lambda few=few: scan(few, motifs),
             lambda letters=letters: memelite.fimo(targets, letters),
         )
+    compare_seqlets(sequences)
     spans = random_spans(sequences)
     rows, first, last = (spans[name].values for name in ("sequence_index", "start", "end"))
     queries = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import pty
+import select
 import re
 import signal
 import subprocess
@@ -131,12 +132,19 @@ class Terminal:
 
     def __init__(self, *words: str) -> None:
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen([*MUTUA, *words], stdout=subprocess.PIPE, stderr=slave)
+        self.process = subprocess.Popen(
+            [*MUTUA, *words],
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            # Where the tests run in the background, shells have interrupts ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
         os.close(slave)
         self.seen = ""
 
     def read_until(self, text: str) -> None:
         while text not in self.seen:
+            assert select.select([self.master], [], [], 60)[0], f"silent after {self.seen!r}"
             try:
                 part = os.read(self.master, 1000).decode()
             except OSError:  # the process has ended

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mutua.errors import InvalidInput
 from mutua.kernels.rows import over_rows
+from mutua.kernels.threads import Workers
 
 __all__ = [
     "SpanNull",
@@ -21,7 +22,7 @@ __all__ = [
     "value_range",
 ]
 
-_TILE = 2048  # sums computed at a time: they and what they are made of stay in a fast cache
+_TILE = 1024  # sums computed at a time: they and what they are made of stay in a fast cache
 _ROWS = 64  # sequences per part of a result
 
 
@@ -72,11 +73,12 @@ class Spans(NamedTuple):
 
 def value_range(values: NDArray[np.floating]) -> tuple[float, float]:
     """Give the least and the largest of the values that are not -inf; NaN and NaN for none."""
-    parts = np.array(over_rows(_range, len(values), values, row_cost=0.5 * values.shape[1]))
-    parts = parts[~np.isnan(parts).any(axis=1)] if len(parts) else np.empty((0, 2))
-    if not len(parts):
+    if not values.size:
         return np.nan, np.nan
-    return float(parts[:, 0].min()), float(parts[:, 1].max())
+    low, high = float(values.min()), float(values.max())
+    if low == -np.inf:
+        low = float(np.min(values, where=values > -np.inf, initial=np.inf))
+    return (low, high) if low <= high else (np.nan, np.nan)
 
 
 def observed(attribution: NDArray[np.floating], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -165,15 +167,17 @@ def span_null(
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     tails = np.empty(offsets[-1])
     current = chance
-    for length in range(1, max_length + 1):
-        if length > 1:
-            summed = np.zeros(sizes[length])
-            n_tiles = -(-len(summed) // _TILE)
-            padded = np.pad(current, n_bins)
-            cost = _TILE * len(filled) / 4
-            over_rows(_convolve, n_tiles, padded, chance, filled, summed, row_cost=cost)
-            current = summed
-        tails[offsets[length] : offsets[length + 1]] = np.cumsum(current[::-1])[::-1]
+    with Workers() as workers:
+        for length in range(1, max_length + 1):
+            if length > 1:
+                summed = np.zeros(sizes[length])
+                n_tiles = -(-len(summed) // _TILE)
+                bounds = np.linspace(0, n_tiles, min(2 * workers.n_threads, n_tiles) + 1).astype(int)
+                padded = np.pad(current, n_bins)
+                ranges = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+                workers.run(_convolve, [(*part, padded, chance, filled, summed) for part in ranges])
+                current = summed
+            tails[offsets[length] : offsets[length + 1]] = np.cumsum(current[::-1])[::-1]
     return SpanNull(low, _width(low, high, n_bins), n_bins, tails, offsets)
 
 
@@ -271,17 +275,6 @@ def _observe(
                 if not np.isfinite(value):
                     value = np.nan
             values[row, position] = value
-
-
-@njit(cache=True, nogil=True)
-def _range(start: int, stop: int, values: NDArray[np.floating]) -> tuple[float, float]:
-    low, high = np.inf, -np.inf
-    for row in range(start, stop):
-        for position in range(values.shape[1]):
-            value = np.float64(values[row, position])
-            if value > -np.inf:
-                low, high = min(low, value), max(high, value)
-    return (low, high) if low <= high else (np.nan, np.nan)
 
 
 @njit(cache=True, nogil=True)
