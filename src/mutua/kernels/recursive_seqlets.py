@@ -172,9 +172,9 @@ def span_null(
             if length > 1:
                 summed = np.zeros(sizes[length])
                 n_tiles = -(-len(summed) // _TILE)
-                bounds = np.linspace(0, n_tiles, min(2 * workers.n_threads, n_tiles) + 1).astype(int)
+                step = -(-n_tiles // (2 * workers.n_threads))
                 padded = np.pad(current, n_bins)
-                ranges = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+                ranges = [(first, min(first + step, n_tiles)) for first in range(0, n_tiles, step)]
                 workers.run(_convolve, [(*part, padded, chance, filled, summed) for part in ranges])
                 current = summed
             tails[offsets[length] : offsets[length + 1]] = np.cumsum(current[::-1])[::-1]
