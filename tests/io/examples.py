@@ -211,10 +211,50 @@ def enrichment() -> xr.Dataset:
     )
 
 
+def feature_mi() -> xr.Dataset:
+    mi = np.array([[0.5, 0.0], [0.1, 0.2], [0.25, np.nan]])
+    return mt.FeatureMI.build(
+        mi=mi,
+        mi_normalized=mi / [0.5, 0.2],
+        p_value=np.where(np.isnan(mi), np.nan, 0.1),
+        zero_fraction=[0.0, 0.5, 0.9],
+        feature=["mag_1", "mag_2", "mag_12"],
+        latent=["autoencoder_0", "autoencoder_1"],
+        estimator="knn",
+        n_neighbors=3,
+        n_samples=127,
+        covariates=["age"],
+        blocks="patient",
+        n_permutations=99,
+        n_tests=5,
+    )
+
+
+def module_association() -> xr.Dataset:
+    feature_latent = np.array([[True, False, True], [False, False, True]])
+    latent_module = np.eye(3, 4, dtype=bool)
+    n_links = feature_latent.astype(int) @ latent_module.astype(int)
+    return mt.ModuleAssociation.build(
+        associated=n_links > 0,
+        strength=n_links * 0.25,
+        n_links=n_links,
+        feature_latent=feature_latent,
+        latent_module=latent_module,
+        feature=["mag_1", "mag_2"],
+        latent=["autoencoder_0", "autoencoder_1", "autoencoder_2"],
+        module=["1", "2", "3", "4"],
+        by="fdr",
+        level=0.05,
+        module_quantile=0.9,
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
     "SequenceSet": sequence_set,
+    "FeatureMI": feature_mi,
+    "ModuleAssociation": module_association,
     "PositionMI": position_mi,
     "PositionMIDifference": position_mi_difference,
     "DistanceMI": distance_mi,

@@ -8,13 +8,16 @@ from mutua.models.contact_map import ContactMap
 from mutua.models.distance_mi import DistanceMI
 from mutua.models.effects import Effects
 from mutua.models.enrichment import Enrichment
+from mutua.models.feature_mi import FeatureMI
 from mutua.models.kmer_pairs import KmerPairs
+from mutua.models.module_association import ModuleAssociation
 from mutua.models.motif_pairs import MotifPairs
 from mutua.models.motif_set import MotifSet
 from mutua.models.position_mi import PositionMI
 from mutua.models.position_mi_difference import PositionMIDifference
 from mutua.models.selection import sel
 from mutua.models.sequence_set import SequenceSet
+from mutua.models.slots import to_xarray
 from mutua.models.table import Table
 
 __all__ = [
@@ -27,7 +30,9 @@ __all__ = [
     "Effects",
     "Element",
     "Enrichment",
+    "FeatureMI",
     "KmerPairs",
+    "ModuleAssociation",
     "MotifPairs",
     "MotifSet",
     "PositionMI",
@@ -37,4 +42,5 @@ __all__ = [
     "as_kind",
     "checked",
     "sel",
+    "to_xarray",
 ]
