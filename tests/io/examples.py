@@ -249,12 +249,36 @@ def module_association() -> xr.Dataset:
     )
 
 
+def program_network() -> xr.Dataset:
+    coupling = np.random.default_rng(0).normal(size=(4, 4))
+    response = np.arange(12.0).reshape(4, 3)
+    return mt.ProgramNetwork.build(
+        coupling=coupling + coupling.T,
+        coupling_low=coupling + coupling.T - 0.1,
+        coupling_high=coupling + coupling.T + 0.1,
+        response=response,
+        response_relative=response - response[:, :1],
+        module=["1", "1", "2", "2"],
+        node=["P0", "P1", "P2", "P3"],
+        regulator=["P0", "P1", "P2", "P3"],
+        condition=["control", "GATA1", "SPI1"],
+        is_control=[True, False, False],
+        batch=["a", "a", "a"],
+        n_cells=[100, 40, 60],
+        method="pseudo_likelihood",
+        directed=False,
+        node_kind="program",
+        n_bootstraps=20,
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
     "SequenceSet": sequence_set,
     "FeatureMI": feature_mi,
     "ModuleAssociation": module_association,
+    "ProgramNetwork": program_network,
     "PositionMI": position_mi,
     "PositionMIDifference": position_mi_difference,
     "DistanceMI": distance_mi,

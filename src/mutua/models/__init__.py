@@ -15,6 +15,7 @@ from mutua.models.motif_pairs import MotifPairs
 from mutua.models.motif_set import MotifSet
 from mutua.models.position_mi import PositionMI
 from mutua.models.position_mi_difference import PositionMIDifference
+from mutua.models.program_network import ProgramNetwork
 from mutua.models.selection import sel
 from mutua.models.sequence_set import SequenceSet
 from mutua.models.slots import to_xarray
@@ -37,6 +38,7 @@ __all__ = [
     "MotifSet",
     "PositionMI",
     "PositionMIDifference",
+    "ProgramNetwork",
     "SequenceSet",
     "Table",
     "as_kind",

@@ -18,15 +18,19 @@ import xarray as xr
 from scipy import sparse
 
 from mutua.errors import InvalidInput
-from mutua.models.dims import FEATURE, LATENT, MODULE, SAMPLE
+from mutua.models.dims import FEATURE, LATENT, MODULE, PROGRAM, SAMPLE
 
 __all__ = [
+    "ACTIVITY",
     "CORRELATION",
     "EMBEDDING",
     "LATENTS",
     "MEMBERSHIP",
     "MODULES",
+    "PROGRAMS",
     "SCORE",
+    "STATE",
+    "WEIGHT",
     "Result",
     "Slot",
     "add",
@@ -40,6 +44,9 @@ EMBEDDING: Final = "embedding"
 CORRELATION: Final = "correlation"
 MEMBERSHIP: Final = "membership"
 SCORE: Final = "score"
+WEIGHT: Final = "weight"
+ACTIVITY: Final = "activity"
+STATE: Final = "state"
 _RESULT, _NAMES, _FEATURES = "result", "names", "features"
 _AXES: Final = {"obs": SAMPLE, "obsm": SAMPLE, "var": FEATURE, "varm": FEATURE}
 
@@ -76,7 +83,17 @@ MODULES: Final = Result(
         SCORE: Slot("obsm", "X_{}", "score of the module in the sample"),
     },
 )
-_RESULTS = {result.name: result for result in (LATENTS, MODULES)}
+PROGRAMS: Final = Result(
+    "gene programs",
+    PROGRAM,
+    {
+        WEIGHT: Slot("varm", "{}", "weight of the gene in the program"),
+        CORRELATION: Slot("varm", "{}_correlation", "Pearson r of a gene with an activity"),
+        ACTIVITY: Slot("obsm", "X_{}", "activity of the program in the cell"),
+        STATE: Slot("obsm", "X_{}_state", "activity as a state: -1 low, 0, 1 high"),
+    },
+)
+_RESULTS = {result.name: result for result in (LATENTS, MODULES, PROGRAMS)}
 
 
 def write(
