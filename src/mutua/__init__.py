@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         ProgramNetwork,
         SequenceSet,
         Table,
+        TargetAttributions,
         sel,
         to_xarray,
     )
@@ -73,6 +74,7 @@ _PLACES = {
     "ProgramNetwork": "mutua.models",
     "SequenceSet": "mutua.models",
     "Table": "mutua.models",
+    "TargetAttributions": "mutua.models",
     "sel": "mutua.models",
     "from_dataframe": "mutua.io.from_dataframe",
     "write_bigwig": "mutua.io.bigwig",
@@ -112,6 +114,7 @@ __all__ = [
     "ProgramNetwork",
     "SequenceSet",
     "Table",
+    "TargetAttributions",
     "datasets",
     "errors",
     "from_dataframe",

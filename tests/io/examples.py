@@ -151,6 +151,17 @@ def attributions() -> xr.Dataset:
     )
 
 
+def target_attributions() -> xr.Dataset:
+    """6 sequences of 5 letters with a value for each of 2 targets and 4 letters."""
+    return mt.TargetAttributions.build(
+        sequence_set().drop_vars(["prediction", "target"], errors="ignore"),
+        attribution=np.random.default_rng(3).normal(size=(6, 2, 4, 5)),
+        target=["donor", "acceptor"],
+        method="saliency",
+        hypothetical=False,
+    )
+
+
 def annotations() -> xr.Dataset:
     """4 spans in 3 sequences, of 2 motifs or none."""
     return mt.Annotations.build(
@@ -275,6 +286,7 @@ def program_network() -> xr.Dataset:
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
+    "TargetAttributions": target_attributions,
     "SequenceSet": sequence_set,
     "FeatureMI": feature_mi,
     "ModuleAssociation": module_association,

@@ -203,3 +203,12 @@ def test_later_batches_have_as_many_outputs():
         targets = resolve(PROFILE[:, 0], target=target)
         with pytest.raises(InvalidInput, match="gave 1 outputs per sequence after 2"):
             targets.pick(PROFILE[:, 0, :1], N)
+
+
+def test_each_target_by_itself():
+    targets = resolve(PROFILE[:, 0], model=Named(), target=["high", "low"])
+    both = targets.pick(PROFILE[:, 0], N)
+    for place, one in enumerate(targets.split()):
+        assert one.names == targets.names[place : place + 1]
+        assert one.chosen == targets.chosen[place : place + 1]
+        np.testing.assert_array_equal(one.pick(PROFILE[:, 0], N), both[:, place : place + 1])

@@ -4,14 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mutua.errors import InvalidInput
-from mutua.kernels.recursive_seqlets import (
-    Spans,
-    bin_counts,
-    observed,
-    recursive_seqlets,
-    span_null,
-    value_range,
-)
+from mutua.kernels.recursive_seqlets import Spans, longest_run, observed, recursive_seqlets
+from mutua.kernels.span_null import bin_counts, span_null, value_range
 from tests.reference import seqlets as reference
 
 
@@ -38,35 +32,6 @@ def test_observed_is_the_attribution_of_the_letter_that_is_there() -> None:
     attribution[2, :, 3] = np.inf
     codes[2, 3] = 1
     assert np.isnan(observed(attribution, codes)[2, 3])
-
-
-def test_range_and_counts_leave_out_what_has_no_letter() -> None:
-    values = np.array([[0.0, 4.0, -np.inf], [-np.inf, 2.0, 1.0]])
-    assert value_range(values) == (0, 4)
-    assert bin_counts(values, 0, 4, n_bins=5).tolist() == [1, 1, 1, 0, 1]
-    assert np.isnan(value_range(values[:0])).all()
-    assert np.isnan(value_range(np.full((2, 3), -np.inf))).all()
-    assert bin_counts(values[:0], 0, 1, n_bins=5).tolist() == [0] * 5
-
-
-@pytest.mark.parametrize("n_bins", [2, 11, 300])
-def test_null_equals_that_of_plain_sums(n_bins: int) -> None:
-    counts = np.random.default_rng(1).integers(0, 9, n_bins) * (np.arange(n_bins) % 3 != 1)
-    null = span_null(counts, -1.0, 1.0, max_length=4)
-    chance = counts / counts.sum()
-    current = chance
-    for length in range(1, 5):
-        if length > 1:
-            current = np.convolve(current, chance)
-        tails = null.tails[null.offsets[length] : null.offsets[length + 1]]
-        np.testing.assert_allclose(tails, np.cumsum(current[::-1])[::-1], rtol=1e-12)
-
-
-def test_null_keeps_its_smallest_tails() -> None:
-    counts = np.zeros(1000, np.int64)
-    counts[0], counts[999] = 10**6 - 1, 1
-    null = span_null(counts, 0, 1, max_length=25)
-    assert null.tails[-1] == pytest.approx(1e-150, rel=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -104,6 +69,48 @@ def test_spans_equal_those_of_plain_loops(
     np.testing.assert_allclose(
         [row[3:] for row in rows], [row[3:] for row in expected], rtol=1e-9, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.05, 0.4, 1.0])
+@pytest.mark.parametrize("length", [1, 3, 5])
+def test_longest_run_is_that_of_plain_loops(threshold: float, length: int) -> None:
+    values = planted(9, 40)
+    values[3, 17] = -np.inf
+    low, high = value_range(values)
+    null = span_null(bin_counts(values, low, high), low, high, max_length=length)
+    tails = null.tails[null.offsets[length] :]
+    bins = np.floor((np.maximum(values, low) - low) / null.width).astype(int)
+    longest = 0
+    for row in bins:
+        run = 0
+        for at in range(len(row) - length + 1):
+            run = run + 1 if tails[row[at : at + length].sum()] < threshold else 0
+            longest = max(longest, run)
+    assert longest_run(values, null, threshold=threshold, length=length) == longest > 0
+
+
+@pytest.mark.parametrize("threshold", [1e-3, 0.05, 1.0])
+def test_spans_need_no_longer_null_than_the_longest_run_says(threshold: float) -> None:
+    values = planted(60, 80)
+    low, high = value_range(values)
+    counts = bin_counts(values, low, high)
+    null = span_null(counts, low, high, max_length=3)
+    longest = min(25, 2 + longest_run(values, null, threshold=threshold, length=3))
+    short = span_null(counts, low, high, max_length=longest)
+    options = {"threshold": threshold, "min_length": 3}
+    spans = recursive_seqlets(values, short, max_length=short.max_length, **options)
+    expected = found(values, **options)
+    assert len(expected.start) > 0
+    for one, other in zip(spans, expected, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_no_values_have_no_run() -> None:
+    null = span_null(np.zeros(9, np.int64), 0, 0)
+    assert longest_run(np.zeros((2, 9)), null) == 0
+    values = planted(4, 9)
+    assert longest_run(values[:, :3], span_null(np.array([1, 1]), 0.0, 1.0), length=4) == 0
+    assert longest_run(values[:0], span_null(np.array([1, 1]), 0.0, 1.0), length=4) == 0
 
 
 def test_result_does_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mutua.kernels.rows import over_rows
+from mutua.kernels.threads import Workers
 from mutua.settings import settings
 
 
@@ -49,3 +50,15 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
 
     with pytest.raises(RuntimeError, match="rows from"):
         over_rows(kernel, 100, row_cost=1e6)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_of_the_caller_are_used(threads):
+    def kernel(start: int, stop: int) -> tuple[int, str]:
+        return stop - start, threading.current_thread().name
+
+    with Workers(threads) as workers:
+        found = [over_rows(kernel, 100, row_cost=1e6, workers=workers) for _ in range(2)]
+    for ranges in found:
+        assert sum(size for size, _ in ranges) == 100
+        assert all(name.startswith("mutua") == (threads > 1) for _, name in ranges)

@@ -149,6 +149,18 @@ def attributions() -> xr.Dataset:
     )
 
 
+def target_attributions() -> xr.Dataset:
+    n, length = 6, 5
+    values = np.random.default_rng(2).normal(size=(n, 3, 4, length))
+    return mt.TargetAttributions.build(
+        sequence_set(n, length).drop_vars(["tracks", "track"]),
+        attribution=values,
+        convergence_delta=np.arange(n * 3).reshape(n, 3) / 1000,
+        method="integrated_gradients",
+        hypothetical=False,
+    )
+
+
 def annotations() -> xr.Dataset:
     n = 5
     return mt.Annotations.build(
@@ -307,6 +319,7 @@ def program_network() -> xr.Dataset:
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
+    "TargetAttributions": target_attributions,
     "ContactMap": contact_map,
     "DistanceMI": distance_mi,
     "Effects": effects,

@@ -15,7 +15,7 @@ import mutua as mt
 from mutua.errors import InvalidElement
 from mutua.models import PositionMI, SequenceSet
 from mutua.models.base import Element, find_faults, variable
-from mutua.models.faults import _structures
+from mutua.models.faults import _failing, _structures
 from tests.models.examples import CountingChunks, never_computed, position_mi
 from tests.models.leaves import Leaf, faults, leaves
 
@@ -126,6 +126,40 @@ class TestValues:
             attrs={"species": "Acer", "year": 1999},
         )
         assert faults(element) == ["variable 'veins': 2 values are not >= 1 (first: 0 at leaf 57)"]
+
+
+class TestChecksOfPandera:
+    """What is looked at without pandera is found as pandera finds it."""
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.int32, np.uint8])
+    @pytest.mark.parametrize("rule", ["ge", "gt", "le", "lt", "isin"])
+    def test_limits_and_lists(self, rule: str, dtype: type) -> None:
+        limit = [1, 3, -1] if rule == "isin" else 3
+        (check,) = variable("", dims=("leaf",), **{rule: limit}).checks
+        values = np.array([[0, 1, 2], [3, 4, 100]]).astype(dtype)
+        expected = ~np.asarray(check(xr.DataArray(values)).check_output)
+        assert expected.any()
+        assert np.array_equal(_failing(check, values), expected)
+
+    @pytest.mark.parametrize("rule", ["ge", "gt", "le", "lt", "isin"])
+    def test_nan_fails_none(self, rule: str) -> None:
+        limit = [0.5, 2.0] if rule == "isin" else 1
+        (check,) = variable("", dims=("leaf",), **{rule: limit}).checks
+        values = np.array([np.nan, 0.5, 1, 2, -np.inf, np.inf])
+        result = check(xr.DataArray(values)).check_output
+        assert np.array_equal(_failing(check, values), ~np.asarray(result))
+        assert not _failing(check, values)[0]
+
+    @pytest.mark.parametrize("text", [["a", "b", "a"], ["a", "x", "b"], []])
+    def test_text(self, text: list[str]) -> None:
+        (check,) = variable("", dims=("leaf",), isin=["a", "b"]).checks
+        found = _failing(check, np.array(text, dtype=object))
+        assert found.tolist() == [item == "x" for item in text]
+
+    def test_limits_of_times_are_left_to_pandera(self) -> None:
+        (check,) = variable("", dims=("leaf",), ge=np.datetime64("2020-01-01")).checks
+        values = np.array(["2019-05-01", "2021-01-01"], "datetime64[ns]")
+        assert _failing(check, values).tolist() == [True, False]
 
 
 class TestLazyData:

@@ -83,7 +83,6 @@ def test_what_cannot_be_drawn_as_a_matrix_is_refused() -> None:
     with pytest.raises(InvalidElement, match="MotifPairs"):
         pair_matrix(xr.Dataset())
     for element, match in (
-        (pairs().isel(pair=[]), "no pairs"),
         (pairs().drop_vars("log2_ratio"), "no expected numbers"),
         (spacings(), r"pl\.spacing"),
     ):

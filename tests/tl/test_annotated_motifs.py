@@ -154,3 +154,97 @@ def test_refusals() -> None:
     protein = mt.SequenceSet.build(codes, alphabet="protein")
     with pytest.raises(InvalidInput, match="no complement"):
         mt.tl.annotated_motifs(found, protein)
+
+
+MOTIF = "ACCGGATGTC"
+
+
+def jittered(n: int = 60, length: int = 70, seed: int = 4) -> tuple[xr.Dataset, xr.Dataset]:
+    """Sequences with a motif on both strands, and spans that begin up to 4 letters off it."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, (n, length), dtype=np.uint8)
+    motif = np.array(["ACGT".index(letter) for letter in MOTIF], np.uint8)
+    place, start, end = rng.integers(10, length - 25, n), np.zeros(n, int), np.zeros(n, int)
+    for row, at in enumerate(place):
+        turned = row % 2 == 1
+        codes[row, at : at + len(motif)] = 3 - motif[::-1] if turned else motif
+        start[row], end[row] = at + rng.integers(-4, 3), at + len(motif) + rng.integers(-3, 5)
+    seqs = mt.SequenceSet.build(codes, alphabet="DNA")
+    spans = mt.Annotations.build(
+        sequence_index=np.arange(n), start=start, end=end, sequence_length=np.full(n, length),
+        source="user",
+    )  # fmt: skip
+    others = ["TGACTCATAAGC", "GGGCGGGG", "TTTATTGCAATC", "CACGTGACCAAA"]
+    motifs = mt.MotifSet.build({"planted": MOTIF} | {f"m{i}": one for i, one in enumerate(others)})
+    with pytest.warns(UserWarning, match="5 motifs"):
+        return seqs, mt.tl.annotate(spans, motifs, sequences=seqs)
+
+
+def windows(
+    seqs: xr.Dataset, found: xr.Dataset, motif_length: int, width: int
+) -> tuple[np.ndarray, int]:
+    """The letters around the middle of the motif, counted one by one."""
+    counts, n = np.zeros((4, width)), 0
+    names = ("sequence_index", "start", "offset", "strand", "motif_index")
+    for row, start, offset, strand, motif in zip(*(found[x].values for x in names), strict=True):
+        if motif != 0:
+            continue
+        letters = seqs["codes"].values[row]
+        before = (motif_length - width) // 2
+        # From the first letter of the motif on, read on its own strand.
+        if strand == 1:
+            places = [start + offset + before + i for i in range(width)]
+        else:
+            places = [start + offset + motif_length - 1 - before - i for i in range(width)]
+        if min(places) < 0 or max(places) >= len(letters):
+            continue
+        n += 1
+        for column, place in enumerate(places):
+            counts[letters[place] if strand == 1 else 3 - letters[place], column] += 1
+    return counts, n
+
+
+@pytest.mark.parametrize("width", [4, 7, 10, 15])
+def test_spans_are_aligned_where_their_motif_lies(width: int) -> None:
+    seqs, found = jittered()
+    assert np.ptp(found["offset"].values) >= 5
+    assert set(found["strand"].values) == {-1, 1}
+    made = mt.tl.annotated_motifs(found, seqs, width=width).sel(motif="planted")
+    counts, n = windows(seqs, found, len(MOTIF), width)
+    assert made["n_sites"] == n > 50
+    np.testing.assert_allclose(made["probability"], counts / n, rtol=1e-6)
+
+
+def test_aligned_spans_are_sharper_than_their_middles() -> None:
+    seqs, found = jittered()
+    aligned = mt.tl.annotated_motifs(found, seqs, width=10).sel(motif="planted")
+    middles = mt.tl.annotated_motifs(found.drop_vars("offset"), seqs, width=10)
+    middles = middles.sel(motif="planted")
+    assert aligned["information"] > 19
+    assert middles["information"] < 8
+    best = aligned["probability"].values.argmax(axis=0)
+    assert "".join("ACGT"[letter] for letter in best) == MOTIF
+
+
+def test_without_a_width_motifs_are_as_wide_as_they_are() -> None:
+    seqs, found = jittered()
+    made = mt.tl.annotated_motifs(found, seqs)
+    assert made["length"].sel(motif="planted") == len(MOTIF)
+    counts, n = windows(seqs, found, len(MOTIF), len(MOTIF))
+    planted = made["probability"].sel(motif="planted").values[:, : len(MOTIF)]
+    np.testing.assert_allclose(planted, counts / n, rtol=1e-6)
+
+
+def test_motifs_beyond_the_end_of_their_sequence_are_left_out() -> None:
+    seqs = mt.from_strings(["GGATGTCAAA", "AACCGGATGT", "ACCGGATGTC"])
+    found = mt.Annotations.build(
+        sequence_index=[0, 1, 2], start=[0, 1, 0], end=[7, 10, 10], motif_index=[0, 0, 0],
+        motif=["planted"], strand=[1, 1, 1], offset=[-3, 0, 0], overlap=[7, 9, 10],
+        sequence_length=[10, 10, 10], source="tomtom",
+    )  # fmt: skip
+    made = mt.tl.annotated_motifs(found, seqs)
+    assert (made["n_sites"].item(), made["length"].item()) == (1, 10)
+    shorter = mt.tl.annotated_motifs(found, seqs, width=4)
+    assert shorter["n_sites"].item() == 3
+    best = shorter["probability"].values[0].argmax(axis=0)
+    assert "".join("ACGT"[letter] for letter in best) == "GGAT"

@@ -14,7 +14,7 @@ import mutua as mt
 from mutua.errors import InvalidInput
 from mutua.kernels.attribute import METHODS, REFERENCED
 from mutua.kernels.random_sequences import derived_seed, kmer_preserving_shuffle
-from mutua.models.attributions import Attributions
+from mutua.models import Attributions, TargetAttributions
 from mutua.settings import settings
 from mutua.tl.attribution import attribute
 
@@ -343,14 +343,135 @@ def test_targets_by_name_index_and_function(seqs, method):
         (None, "2 outputs: .'first', 'second'.*name one"),
         ("third", "'third'.*outputs are"),
         (2, "index 2"),
-        (["first", "second"], "2 outputs"),
         (lambda output: output, "2 outputs"),
+        ([lambda output: output, lambda output: output[:, 0]], "3 outputs"),
+        ([], "at least one"),
+        (["first", "first"], "repeat"),
+        (["first", "third"], "'third'.*outputs are"),
+        ([["first"], "second"], "target"),
     ],
-    ids=["none", "unknown", "index", "several", "function"],
+    ids=["none", "unknown", "index", "function", "functions", "empty", "twice", "one", "nested"],
 )
 def test_targets_that_are_not_one(seqs, target, message):
     with pytest.raises(InvalidInput, match=f"(?i){message}"):
         attribute(seqs, Network(), target=target)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("hypothetical", [False, True])
+def test_several_targets_are_those_of_a_call_for_each(seqs, method, hypothetical):
+    options = {"method": method, "hypothetical": hypothetical, "seed": 2}
+    for targets in (["second", "first"], ("second",), [1, 0]):
+        both = attribute(seqs, Network(), target=targets, **options)
+        TargetAttributions.check(both, deep=True)
+        assert both["attribution"].shape == (N, len(targets), 4, LENGTH)
+        for name in both["target"].values.tolist():
+            one = attribute(seqs, Network(), target=name, **options)
+            of_both = mt.tl.select_target(both, target=name)
+            xr.testing.assert_allclose(of_both, one, atol=1e-6)
+            assert list(of_both) == list(one)
+            assert of_both.attrs.keys() == one.attrs.keys()
+            assert of_both.attrs["target"] == name
+            assert mt.models.provenance.chain(of_both)[-1]["function"] == "tl.select_target"
+    assert np.abs(values(both)[:, 0] - values(both)[:, 1]).max() > 0.01
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_targets_of_chunks(seqs, method):
+    options = {"target": ["second", "first"], "method": method, "n_references": 3}
+    whole = attribute(seqs, Network(), **options)
+    chunked = attribute(seqs.chunk(sequence=3), Network(), **options)
+    assert isinstance(chunked["attribution"].data, da.Array)
+    xr.testing.assert_allclose(chunked.compute(), whole, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:tl.attribute")  # the largest of two is no layer
+def test_several_functions_and_methods_that_apply_the_model_once(seqs):
+    calls = []
+
+    def model(letters):
+        calls.append(len(letters))
+        return letters[:, :3].sum(dim=2) ** 2
+
+    one = {"target": [0, 2], "batch_size": 1000}
+    for method in ("saliency", "saturation_mutagenesis"):
+        attribute(seqs, model, target=0, method=method, batch_size=1000)
+        alone = sum(calls)
+        calls.clear()
+        attribute(seqs, model, method=method, **one)
+        assert sum(calls) == alone
+        calls.clear()
+
+    def largest(output):
+        return output.max(dim=1).values
+
+    def total(output):
+        return output.sum(dim=1)
+
+    both = attribute(seqs, Network(), target=[largest, total])
+    assert both["target"].values.tolist() == ["largest", "total"]
+    np.testing.assert_allclose(values(both)[:, 1], values(attribute(seqs, Network(), target=total)))
+
+
+def test_no_sequences_and_several_targets(seqs):
+    for method in METHODS:
+        out = attribute(
+            seqs.isel(sequence=slice(0)), Network(), target=["first", "second"], method=method
+        )
+        assert out["attribution"].shape == (0, 2, 4, LENGTH)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_warning_counts_the_offenders_of_all_targets(seqs):
+    class Squared(Network):
+        def forward(self, letters):
+            output = super().forward(letters)
+            return torch.cat([output[:, :1], output[:, 1:] ** 2 * 5], dim=1)
+
+    with pytest.warns(UserWarning, match=f"of [1-7] of {N} sequences do not add up") as caught:
+        both = attribute(seqs, Squared(), target=["first", "second"])
+    assert len(caught) == 1
+    assert np.abs(both["convergence_delta"].sel(target="first")).max() < 1e-5
+
+
+def test_what_is_made_of_several_targets_takes_one(seqs):
+    predicted = mt.tl.predict(seqs, Network())
+    both = attribute(predicted, Network(), target=["first", "second"])
+    assert "prediction" not in both
+    one = mt.tl.select_target(both, target="second")
+    for function in (mt.tl.seqlets, mt.pl.logo):
+        with pytest.raises(mt.errors.InvalidElement, match=r"is of 2 targets -> .*select_target"):
+            function(both)
+    found = mt.tl.seqlets(one)
+    assert found.equals(mt.tl.seqlets(attribute(seqs, Network(), target="second")))
+    ax = mt.pl.logo(one, sequence=0)
+    assert ax.get_ylabel() == "attribution to second"
+    motifs = mt.MotifSet.build({"AC": "AC"})
+    hits = mt.tl.scan(one, motifs, p_threshold=0.1)
+    assert "attribution" in hits
+    for function in (mt.tl.scan, lambda them, _: mt.tl.annotated_motifs(hits, them)):
+        with pytest.raises(InvalidInput, match=r"2 targets.*select_target"):
+            function(both, motifs)
+    # And on they go as sequence sets.
+    again = mt.tl.predict(one, Network())
+    assert again["prediction"].dims == ("sequence", "target")
+    Attributions.check(attribute(one, Network(), target="first"))
+    single = attribute(both, Network(), target="first")
+    assert "target" not in single.coords
+    for name in ("third", 0, None):
+        with pytest.raises(InvalidInput, match="target"):
+            mt.tl.select_target(both, target=name)
+
+
+def test_several_targets_are_stored(seqs, tmp_path):
+    both = attribute(seqs, Network(), target=["first", "second"])
+    one = mt.tl.select_target(both, target="first")
+    mt.Analysis({"both": both, "one": one}).write(tmp_path / "study.zarr")
+    opened = mt.open(tmp_path / "study.zarr")
+    xr.testing.assert_equal(opened["both"].compute(), both)
+    lazy = mt.tl.select_target(opened["both"], target="first")
+    assert isinstance(lazy["attribution"].data, da.Array)
+    xr.testing.assert_equal(lazy.compute(), opened["one"].compute())
 
 
 def test_functions(seqs):

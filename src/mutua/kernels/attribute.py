@@ -1,4 +1,4 @@
-"""What every letter contributes to one output of a model.
+"""What every letter contributes to outputs of a model.
 
 tangermeme does DeepLIFT/SHAP and saturation mutagenesis, captum integrated gradients. All four
 methods end in the same two steps: *multipliers*, by which a letter more or less changes the
@@ -46,14 +46,14 @@ class Contributions(NamedTuple):
     Attributes
     ----------
     attribution
-        float32 (sequence, letter, position).
+        float32 (sequence, target, letter, position).
     convergence_delta
-        float32 (sequence,): mean difference of outputs less the sum of attributions; None for
-        methods without references.
+        float32 (sequence, target): mean difference of outputs less the sum of attributions; None
+        for methods without references.
     difference
-        float32 (sequence,): mean absolute difference of outputs; None likewise.
+        float32 (sequence, target): mean absolute difference of outputs; None likewise.
     output
-        float32 (sequence,): mean absolute output; None likewise.
+        float32 (sequence, target): mean absolute output; None likewise.
     """
 
     attribution: Values
@@ -81,7 +81,7 @@ def attribute(
     progress: bool | None = None,
     first_sequence: int = 0,
 ) -> Contributions:
-    """Give the contribution of every letter to one target.
+    """Give the contribution of every letter to each target.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def attribute(
         A torch module (its modes, hooks and device are restored, even if it fails), or a callable
         for the methods that take one.
     targets
-        The one target.
+        Each is one column of the output, or one function of it. All are compared with the same
+        references; mutagenesis and saliency apply the model once for all.
     references
         float32 (reference, letter, position) for all sequences or (sequence, reference, letter,
         position); or how to make them. They have no letter where a sequence has none.
@@ -112,45 +113,50 @@ def attribute(
         If the method needs a module or gradients that there are not, or something is NaN.
     """
     n, length = codes.shape
+    n_targets = len(targets.names)
     if method not in REFERENCED:
-        n_pairs = 1
+        n_pairs = n_targets
     elif isinstance(references, str):
         n_pairs = n_references if references == "dinucleotide_shuffle" else 1
     else:
         n_pairs = references.shape[-3]
     per_row = n_pairs * alphabet_size * max(length, 1) * 4 * _COPIES
     size = max(1, min(_MOST_ROWS, settings.memory // per_row))
-    values = np.empty((n, alphabet_size, length), np.float32)
-    sums = np.empty((3, n), np.float32)
+    values = np.empty((n, n_targets, alphabet_size, length), np.float32)
+    sums = np.empty((3, n, n_targets), np.float32)
     with ready(model, device) as place, _prepared(model, method):
         for start in progress_steps(n, size, progress, "attribute"):
             rows = slice(start, min(start + size, n))
             part, first = codes[rows], first_sequence + start
-            wrapped = _wrap(model, targets, tracks, args, rows, place, method)
+
+            def wrap(some: Targets, rows: slice = rows) -> Any:
+                return _wrap(model, some, tracks, args, rows, place, method)
+
             letters = one_hot(part, alphabet_size)
             if method == "saturation_mutagenesis":
-                values[rows] = _mutagenesis(wrapped, letters, batch_size, place)
+                values[rows] = _mutagenesis(wrap(targets), letters, batch_size, place)
             elif method == "saliency":
-                values[rows] = _saliency(wrapped, letters, batch_size, place)
+                values[rows] = _saliency(wrap(targets), letters, batch_size, place)
             else:
                 given = _references(part, references, rows, letters, n_references, seed, first)
-                values[rows], sums[0, rows], sums[1, rows], sums[2, rows] = _compared(
-                    wrapped, letters, given, method, n_steps, batch_size, place
-                )
+                for at, one in enumerate(targets.split()):
+                    values[rows, at], *sums[:, rows, at] = _compared(
+                        wrap(one), letters, given, method, n_steps, batch_size, place
+                    )
             _refuse_not_finite(values[rows], first)
-            padding = (part == PADDING)[:, None, :]
-            values[rows] *= ~padding if hypothetical else letters
+            padding = (part == PADDING)[:, None, None, :]
+            values[rows] *= ~padding if hypothetical else letters[:, None]
     return Contributions(values, *(sums if method in REFERENCED else (None, None, None)))
 
 
 def off_sum(found: Contributions, method: Method) -> npt.NDArray[np.bool_]:
-    """Tell for which sequences attributions do not add up to the difference of outputs.
+    """Tell for which (sequence, target) attributions do not add up to the difference of outputs.
 
     Those that miss it by more than 1 % of the mean absolute difference (5 % for integrated
     gradients, which sum over steps) and by more than rounding (1e-5 of the outputs).
     """
     if found.convergence_delta is None:
-        return np.zeros(len(found.attribution), np.bool_)
+        return np.zeros(found.attribution.shape[:2], np.bool_)
     assert found.difference is not None
     assert found.output is not None
     allowed = _TOLERANCE[method] * found.difference + _ROUNDING * found.output
@@ -166,10 +172,10 @@ def _wrap(
     place: Any,
     method: str,
 ) -> Any:
-    """Give a module of letters and numbers of sequences that gives the target."""
-    from mutua.kernels.one_target import OneTarget
+    """Give a module of letters and numbers of sequences that gives the targets."""
+    from mutua.kernels.chosen_targets import ChosenTargets
 
-    return OneTarget(
+    return ChosenTargets(
         model,
         targets,
         None if tracks is None else tensor_rows(np.asarray(tracks), rows, place),
@@ -183,7 +189,7 @@ def _prepared(model: Any, method: str) -> Iterator[None]:
     """Refuse a model that the method cannot take; let its parts leave their inputs alone."""
     import torch
 
-    from mutua.kernels.one_target import own_outputs
+    from mutua.kernels.chosen_targets import own_outputs
 
     if method == "deep_lift_shap" and not isinstance(model, torch.nn.Module):
         raise InvalidInput(
@@ -322,14 +328,20 @@ def _saliency(wrapped: Any, letters: Values, batch_size: int, place: Any) -> Val
     """Give gradients less their mean over the letters, which no change of letters can follow."""
     import torch
 
-    found = np.empty_like(letters)
-    for start in range(0, len(letters), batch_size):
+    n, *shape = letters.shape
+    found = np.empty((n, len(wrapped.targets), *shape), np.float32)
+    for start in range(0, n, batch_size):
         part = slice(start, start + batch_size)
         x = torch.from_numpy(letters[part]).to(place).requires_grad_()
         with torch.enable_grad():
             output = wrapped(x, torch.arange(start, start + len(x), device=place))
-            (gradient,) = torch.autograd.grad(output.sum(), x)
-        found[part] = (gradient - gradient.mean(dim=1, keepdim=True)).cpu().numpy()
+            gradients = [
+                torch.autograd.grad(column.sum(), x, retain_graph=True)[0]
+                for column in output.unbind(dim=1)
+            ]
+        for at, gradient in enumerate(gradients):
+            centred = gradient - gradient.mean(dim=1, keepdim=True)
+            found[part, at] = centred.cpu().numpy()
     return found
 
 
@@ -347,16 +359,18 @@ def _mutagenesis(wrapped: Any, letters: Values, batch_size: int, place: Any) -> 
             torch.from_numpy(letters),
             args=(torch.arange(len(letters)),),
             batch_size=batch_size,
-            hypothetical=True,
+            raw_outputs=True,
             dtype=torch.float32,
             device=place,
             fast=isinstance(wrapped.model, torch.nn.Module),
         )
-    return np.asarray(found.numpy(), np.float32)
+    changes = found.y_hat - found.y0[:, None, None, :]
+    changes -= changes.mean(dim=1, keepdim=True)
+    return np.asarray(changes.permute(0, 3, 1, 2).numpy(), np.float32)
 
 
 def _refuse_not_finite(values: Values, first_sequence: int) -> None:
-    bad = ~np.isfinite(values).all(axis=(1, 2))
+    bad = ~np.isfinite(values).all(axis=(1, 2, 3))
     if bad.any():
         raise InvalidInput(
             "model",

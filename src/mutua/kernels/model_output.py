@@ -39,6 +39,17 @@ class Targets(NamedTuple):
     pick: Callable[[Any, int], Columns]
     chosen: tuple[int | Callable[[Any], Any], ...]
 
+    def split(self) -> list[Targets]:
+        """Give each target by itself, where each is one column of the output or one function."""
+
+        def column(place: int) -> Callable[[Any, int], Columns]:
+            return lambda output, n: self.pick(output, n)[:, place : place + 1]
+
+        both = zip(self.names, self.chosen, strict=True)
+        return [
+            Targets((name,), column(place), (chosen,)) for place, (name, chosen) in enumerate(both)
+        ]
+
 
 def resolve_targets(
     model: Any,

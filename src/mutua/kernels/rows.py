@@ -16,7 +16,11 @@ _RANGE = 2.5e5
 
 
 def over_rows(
-    kernel: Callable[..., Any], n_rows: int, *arguments: Any, row_cost: float
+    kernel: Callable[..., Any],
+    n_rows: int,
+    *arguments: Any,
+    row_cost: float,
+    workers: Workers | None = None,
 ) -> list[Any]:
     """Run ``kernel(start, stop, *arguments)`` over ranges of rows, on all available threads.
 
@@ -35,6 +39,8 @@ def over_rows(
         What else the kernel takes.
     row_cost
         Roughly how many nanoseconds a row takes on one thread.
+    workers
+        Threads to run on, where the caller has some; by default new ones.
 
     Returns
     -------
@@ -46,7 +52,8 @@ def over_rows(
     >>> over_rows(lambda start, stop, scale: scale * (stop - start), 5, 10, row_cost=1)
     [50]
     """
-    threads, cost = available_threads(), n_rows * row_cost
+    threads = available_threads() if workers is None else workers.n_threads
+    cost = n_rows * row_cost
     few = threads == 1 or cost < _WORTH_THREADS
     n_ranges = 1 if few else min(8 * threads, int(cost / _RANGE))
     starts = range(0, n_rows, max(1, -(-n_rows // n_ranges)))
@@ -54,5 +61,7 @@ def over_rows(
     if len(starts) <= 1:
         return [kernel(start, n_rows, *arguments) for start in starts]
     tasks = [(start, min(start + step, n_rows), *arguments) for start in starts]
-    with Workers(threads) as workers:
+    if workers is not None:
         return workers.run(kernel, tasks)
+    with Workers(threads) as own:
+        return own.run(kernel, tasks)

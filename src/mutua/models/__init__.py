@@ -20,6 +20,7 @@ from mutua.models.selection import sel
 from mutua.models.sequence_set import SequenceSet
 from mutua.models.slots import to_xarray
 from mutua.models.table import Table
+from mutua.models.target_attributions import TargetAttributions
 
 __all__ = [
     "KINDS",
@@ -41,6 +42,7 @@ __all__ = [
     "ProgramNetwork",
     "SequenceSet",
     "Table",
+    "TargetAttributions",
     "as_kind",
     "checked",
     "sel",

@@ -12,10 +12,10 @@ import xarray as xr
 from mutua.errors import Fault
 from mutua.models.alphabets import resolve_alphabet
 from mutua.models.base import Coordinate, Dataset, coordinate, variable
-from mutua.models.dims import LETTER, POSITION, SEQUENCE
+from mutua.models.dims import ATTRIBUTION, LETTER, POSITION, SEQUENCE, TARGET
 from mutua.models.sequence_set import SequenceSet, SequenceSetAttributes
 
-__all__ = ["Attributions"]
+__all__ = ["Attributions", "number_faults", "order_faults", "with_letters"]
 
 
 class AttributionsAttributes(SequenceSetAttributes):
@@ -88,27 +88,44 @@ class Attributions(SequenceSet):
         >>> attr["attribution"].dims
         ('sequence', 'letter', 'position')
         """
-        letters = codes.attrs.get("alphabet") if isinstance(codes, xr.Dataset) else None
-        letters = resolve_alphabet(alphabet) if alphabet is not None else letters
-        if letters is not None:
-            parts.setdefault(LETTER, list(letters))
-        return super().build(codes, alphabet=alphabet, **parts)
+        return super().build(codes, alphabet=alphabet, **with_letters(codes, alphabet, parts))
 
     @classmethod
     def structure_faults(cls, element: xr.Dataset) -> Iterator[Fault]:
-        """Yield the faults of a sequence set, and one where letters are missing."""
+        """Yield the faults of a sequence set, and those of letters and targets."""
         yield from super().structure_faults(element)
-        alphabet = element.attrs.get("alphabet")
-        size = element.sizes.get(LETTER)
-        if isinstance(alphabet, str) and size is not None and size != len(alphabet):
-            found = f"{size} letters, and the alphabet {alphabet!r} has others"
-            yield Fault(f"dim {LETTER!r}", found, "keep all letters of the alphabet")
+        yield from number_faults(element)
+        part = element.variables.get(ATTRIBUTION)
+        if part is not None and TARGET in part.dims:
+            found = f"is of {element.sizes[TARGET]} targets"
+            yield Fault(f"variable {ATTRIBUTION!r}", found, "choose one by mutua.tl.select_target")
 
     @classmethod
     def faults(cls, element: xr.Dataset) -> Iterator[Fault]:
         """Yield the faults of a sequence set, and one for letters that are out of order."""
         yield from super().faults(element)
-        letters = element.variables[LETTER].values.tolist()
-        if letters != list(element.attrs["alphabet"]):
-            remedy = f"use {list(element.attrs['alphabet'])}, and values in that order"
-            yield Fault(f"coordinate {LETTER!r}", f"{letters}", remedy)
+        yield from order_faults(element)
+
+
+def number_faults(element: xr.Dataset) -> Iterator[Fault]:
+    """Yield a fault where there are not as many letters as the alphabet has."""
+    alphabet = element.attrs.get("alphabet")
+    size = element.sizes.get(LETTER)
+    if isinstance(alphabet, str) and size is not None and size != len(alphabet):
+        found = f"{size} letters, and the alphabet {alphabet!r} has others"
+        yield Fault(f"dim {LETTER!r}", found, "keep all letters of the alphabet")
+
+
+def order_faults(element: xr.Dataset) -> Iterator[Fault]:
+    """Yield a fault for letters that are out of order."""
+    letters = element.variables[LETTER].values.tolist()
+    if letters != list(element.attrs["alphabet"]):
+        remedy = f"use {list(element.attrs['alphabet'])}, and values in that order"
+        yield Fault(f"coordinate {LETTER!r}", f"{letters}", remedy)
+
+
+def with_letters(codes: Any, alphabet: str | None, parts: dict[str, Any]) -> dict[str, Any]:
+    """Add the letters of the alphabet to the parts of attributions that have none."""
+    letters = codes.attrs.get("alphabet") if isinstance(codes, xr.Dataset) else None
+    letters = resolve_alphabet(alphabet) if alphabet is not None else letters
+    return parts if letters is None else {LETTER: list(letters)} | parts

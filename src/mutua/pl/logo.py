@@ -249,7 +249,9 @@ def _limits(
     if row is None:
         most = 1.0 if which == PROBABILITY else math.log2(len(element.attrs["alphabet"]))
         return 0.0, max(most, top)
-    room = 0.05 * (top - bottom) or 1.0
+    if top == bottom:  # both 0
+        return 0.0, 1.0
+    room = 0.05 * (top - bottom)
     return bottom - (room if bottom < 0 else 0), top + (room if top > 0 else 0)
 
 

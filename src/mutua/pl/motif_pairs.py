@@ -56,14 +56,14 @@ def pair_matrix(
     matplotlib.axes.Axes
         log2 of the number over the expected one, red for more and blue for less; similar motifs
         side by side (average linkage). Pairs that are not listed are grey. Of ordered pairs, rows
-        are the left motifs.
+        are the left motifs. Empty if there are no pairs.
 
     Raises
     ------
     InvalidElement
         If it is no `MotifPairs`.
     InvalidInput
-        If there is nothing to draw, or the element has spacings.
+        If pairs have no expected numbers, or the element has spacings.
 
     Examples
     --------
@@ -85,7 +85,10 @@ def pair_matrix(
         raise InvalidInput("pairs", "no expected numbers", remedy)
     there = np.isfinite(pairs["log2_ratio"].values)
     if not there.any():
-        raise InvalidInput("pairs", "no pairs with expected numbers", "give at least one")
+        ax = new_axes(ax, figsize=(3.2, 2.0))
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(f"no pairs, {pairs.attrs['n_sequences']:,} sequences", fontsize="medium")
+        return ax
     pairs = pairs.isel({PAIR: there})
     shown, n_there = _strongest_motifs(pairs, n)
     ratio, marked = _squares(pairs, shown, q_value)
@@ -179,7 +182,8 @@ def spacing(
     Returns
     -------
     matplotlib.figure.Figure
-        A panel for each orientation, on one scale. The line is the expected number.
+        A panel for each orientation, on one scale. The line is the expected number. Empty if
+        there are no pairs.
 
     Raises
     ------
@@ -204,6 +208,11 @@ def spacing(
     number("q_value", q_value, low=0, high=1)
     if DISTANCE not in spacings:
         raise InvalidInput("spacings", "pairs without distances", "use tl.pair_spacings")
+    if pair is None and spacings.sizes[PAIR] == 0:
+        figure, ax = plt.subplots(figsize=(5.6, 3.0), layout="constrained")
+        ax.set(xticks=[], yticks=[])
+        ax.set_title("no pairs", loc="left", fontsize="medium")
+        return figure
     a, b = _chosen(spacings, pair)
     rows = (spacings["motif_a_index"].values == a) & (spacings["motif_b_index"].values == b)
     spacings = spacings.isel({PAIR: rows})

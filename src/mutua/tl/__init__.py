@@ -4,7 +4,7 @@ from mutua.tl.ablation import ablate
 from mutua.tl.annotated_motifs import annotated_motifs
 from mutua.tl.annotation import annotate
 from mutua.tl.annotation_counts import count_annotations
-from mutua.tl.attribution import attribute
+from mutua.tl.attribution import attribute, select_target
 from mutua.tl.contacts import compare_contacts
 from mutua.tl.design import design
 from mutua.tl.distance import mi_by_distance
@@ -47,6 +47,7 @@ __all__ = [
     "position_mi",
     "predict",
     "scan",
+    "select_target",
     "seqlets",
     "space",
     "variant_effect",

@@ -15,19 +15,23 @@ from mutua.models.annotations import Annotations
 from mutua.models.build import ordered
 from mutua.models.dims import (
     ANNOTATION,
+    ATTRIBUTION,
     CODES,
     END,
     LENGTH,
+    LETTER,
     MOTIF,
     POSITION,
     PROBABILITY,
     SEQUENCE,
     SEQUENCE_ID,
+    TARGET,
 )
 from mutua.models.faults import blocks
 
 __all__ = [
     "as_annotations",
+    "has_attributions",
     "motif_parts",
     "motif_probabilities",
     "refuse_other_sequences",
@@ -99,6 +103,16 @@ def refuse_other_sequences(
             theirs_is, ours_is = str(theirs[place]), str(ours[place])
             found = f"sequence {place} is {theirs_is!r}, and the spans are in {ours_is!r}"
             raise InvalidInput("sequences", found, "give those that the spans were found in")
+
+
+def has_attributions(sequences: Dataset[SequenceSet]) -> bool:
+    """Tell whether sequences have attributions, or refuse those of several targets."""
+    if ATTRIBUTION not in sequences:
+        return False
+    if TARGET in sequences[ATTRIBUTION].dims:
+        found = f"attributions to {sequences.sizes[TARGET]} targets"
+        raise InvalidInput("sequences", found, "choose one by mutua.tl.select_target")
+    return sequences[ATTRIBUTION].dims == (SEQUENCE, LETTER, POSITION)
 
 
 def span_codes(

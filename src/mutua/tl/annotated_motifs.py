@@ -30,7 +30,7 @@ from mutua.models.dims import (
     START,
 )
 from mutua.models.motif_matrices import column_information
-from mutua.tl._annotating import refuse_other_sequences
+from mutua.tl._annotating import has_attributions, refuse_other_sequences
 from mutua.tl._motif_rows import sequence_names
 
 __all__ = ["annotated_motifs"]
@@ -50,29 +50,37 @@ def annotated_motifs(
     """Give the motifs that the letters of annotations make, and with attributions their CWMs.
 
     The spans of each motif are laid over each other, those on the reverse strand turned, and
-    their letters counted. Spans without motifs, such as seqlets, each make a motif of their own,
-    to be compared or clustered like others.
+    their letters counted. Where annotations say how span and motif lie to each other, as those of
+    `annotate` do by `offset` and `overlap`, what is laid over each other is where the motif lies,
+    wherever the span around it begins. Spans without motifs, such as seqlets, each make a motif
+    of their own, to be compared or clustered like others.
 
     Parameters
     ----------
     annotations
-        Spans; those of one motif are of one width, unless `width` is given. Rows that point to no
-        motif while others do are left out.
+        Spans; those of one motif are of one width, unless they have an `offset` or `width` is
+        given. Rows that point to no motif while others do are left out.
     sequences
         The set that the spans are in. If it has attributions (`Attributions`), their means become
         ``contribution``.
     width
-        Letters around the middle of each span to take instead, for spans of different width or to
-        see their flanks. Spans so near to an end that some are not there are left out.
+        Letters around the middle of each span (of the motif, where there is an `offset`) to take
+        instead, for spans of different width or to see their flanks.
     pseudocount
         Sites to add to the counts of each column, split evenly over the letters.
 
     Returns
     -------
     MotifSet
-        Motifs that have spans, in the order of the annotations' motifs, with ``n_sites``. Columns
+        Motifs that have spans, in the order of the annotations' motifs, with ``n_sites``. Spans
+        so near to an end of the sequence that some letters are not there are left out. Columns
         without known letters have all letters equally. Spans of their own are called
         ``<sequence>:<start>-<end>``.
+
+    Notes
+    -----
+    How wide a motif is follows from its overlaps with spans. If all spans end within it, as far
+    as they reach counts.
 
     Raises
     ------
@@ -93,6 +101,7 @@ def annotated_motifs(
         width = whole_number("width", width, low=1)
     pseudocount = number("pseudocount", pseudocount, low=0)
     refuse_other_sequences(annotations, sequences)
+    explained = has_attributions(sequences)
     alphabet = sequences.attrs["alphabet"]
     spans = _Spans.of(annotations, sequences.sizes[POSITION], width)
     if spans.reverse.any() and not is_nucleotide(alphabet):
@@ -100,7 +109,7 @@ def annotated_motifs(
         raise InvalidInput("annotations", found, "use strand='forward' where they are found")
     shape = (len(spans.ids), len(alphabet), int(spans.widths.max(initial=1)))
     counts, sums = np.zeros(shape), np.zeros(shape)
-    for first, part, codes, values in _blocks(sequences, spans):
+    for first, part, codes, values in _blocks(sequences, spans, explained):
         _add(counts, sums, spans, first, part, codes, values, alphabet)
     inside = np.arange(shape[2]) < spans.widths[:, None]
     counts += pseudocount / len(alphabet)
@@ -114,7 +123,7 @@ def annotated_motifs(
         "n_sites": (MOTIF, spans.n_sites.astype(np.float64)),
         INFORMATION: (MOTIF, column_information(probability, background).sum(axis=-1)),
     }
-    if ATTRIBUTION in sequences:
+    if explained:
         mean = sums / spans.n_sites[:, None, None]
         variables[CONTRIBUTION] = (_MATRIX, (mean * inside[:, None]).astype(np.float32))
     coords = {MOTIF: np.array(spans.ids, np.dtypes.StringDType()), LETTER: list(alphabet)}
@@ -156,12 +165,14 @@ class _Spans:
         names = sequence_names(annotations)
         kept = motif >= 0
         first, last = start, end
+        if has_motifs and {"offset", "overlap"} <= set(annotations.data_vars):
+            first, last = _motif_places(annotations, start, motif)
         if width is not None:
             # The middle of a span of even width is to its left, read in its own direction.
-            spare = end - start - width
-            first = start + np.where(reverse, -(-spare // 2), spare // 2)
+            spare = last - first - width
+            first = first + np.where(reverse, -(-spare // 2), spare // 2)
             last = first + width
-            kept &= (first >= 0) & (last <= length)
+        kept &= (first >= 0) & (last <= length)
         if has_motifs:
             chosen, of = np.unique(motif[kept], return_inverse=True)
             ids = [str(name) for name in annotations[MOTIF].values[chosen]]
@@ -185,8 +196,23 @@ class _Spans:
         return spans
 
 
+def _motif_places(
+    annotations: Dataset[Annotations], start: np.ndarray, motif: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give where the motif of each span begins and ends, on the forward strand."""
+    offset, overlap = (
+        np.asarray(annotations[name].values).astype(np.int64) for name in ("offset", "overlap")
+    )
+    # As far as the span shows the motif: all of it, unless the span ends first.
+    shown = np.maximum(offset, 0) + overlap - offset
+    widths = np.ones(max(1, annotations.sizes[MOTIF]), np.int64)
+    np.maximum.at(widths, motif[motif >= 0], shown[motif >= 0])
+    first = start + offset
+    return first, first + widths[motif]
+
+
 def _blocks(
-    sequences: Dataset[SequenceSet], spans: _Spans
+    sequences: Dataset[SequenceSet], spans: _Spans, explained: bool
 ) -> Iterator[tuple[int, slice, np.ndarray, np.ndarray | None]]:
     """Yield the first row of each block, the spans in it, its letters and its attributions."""
     n, length = sequences.sizes[SEQUENCE], sequences.sizes[POSITION]
@@ -198,7 +224,7 @@ def _blocks(
         rows = slice(first, first + step)
         codes = np.asarray(sequences[CODES].variable[rows].values)
         values = None
-        if ATTRIBUTION in sequences:
+        if explained:
             values = np.asarray(sequences[ATTRIBUTION].variable[rows].values)
         yield first, part, codes, values
 

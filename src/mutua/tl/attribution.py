@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, overload
 
 import numpy as np
 import xarray as xr
@@ -14,16 +15,66 @@ from mutua.kernels.attribute import METHODS, REFERENCED, Contributions, off_sum
 from mutua.kernels.attribute import attribute as contributions
 from mutua.kernels.letters import one_hot
 from mutua.kernels.random_sequences import check_seed
-from mutua.models import Dataset, SequenceSet, as_kind, checked
+from mutua.models import (
+    Attributions,
+    Dataset,
+    SequenceSet,
+    TargetAttributions,
+    as_kind,
+    checked,
+)
 from mutua.models.arguments import one_of, whole_number
-from mutua.models.attributions import Attributions
-from mutua.models.dims import ATTRIBUTION, CODES, LETTER, POSITION, SEQUENCE
-from mutua.tl._models import Rows, model_inputs
+from mutua.models.build import ordered
+from mutua.models.dims import ATTRIBUTION, CODES, LETTER, POSITION, PREDICTION, SEQUENCE, TARGET
+from mutua.tl._models import Rows, model_inputs, without_targets
 
-__all__ = ["attribute"]
+__all__ = ["attribute", "select_target"]
+
+Target = str | int | Callable[[Any], Any]
+Method = Literal["deep_lift_shap", "saturation_mutagenesis", "integrated_gradients", "saliency"]
 
 _DELTA = "convergence_delta"
 _MADE: Final[tuple[Any, ...]] = ("dinucleotide_shuffle", "zeros")
+
+
+@overload
+def attribute(
+    sequences: Dataset[SequenceSet],
+    model: Any,
+    *,
+    target: Target | None = ...,
+    method: Method = ...,
+    hypothetical: bool = ...,
+    references: Any = ...,
+    n_references: int = ...,
+    n_steps: int = ...,
+    target_names: Sequence[str] | None = ...,
+    args: Sequence[Any] = ...,
+    batch_size: int = ...,
+    device: str | None = ...,
+    progress: bool | None = ...,
+    seed: int = ...,
+) -> Dataset[Attributions]: ...
+
+
+@overload
+def attribute(
+    sequences: Dataset[SequenceSet],
+    model: Any,
+    *,
+    target: list[Target],
+    method: Method = ...,
+    hypothetical: bool = ...,
+    references: Any = ...,
+    n_references: int = ...,
+    n_steps: int = ...,
+    target_names: Sequence[str] | None = ...,
+    args: Sequence[Any] = ...,
+    batch_size: int = ...,
+    device: str | None = ...,
+    progress: bool | None = ...,
+    seed: int = ...,
+) -> Dataset[TargetAttributions]: ...
 
 
 @checked
@@ -31,10 +82,8 @@ def attribute(
     sequences: Dataset[SequenceSet],
     model: Any,
     *,
-    target: str | int | Callable[[Any], Any] | None = None,
-    method: Literal[
-        "deep_lift_shap", "saturation_mutagenesis", "integrated_gradients", "saliency"
-    ] = "deep_lift_shap",
+    target: Target | list[Target] | None = None,
+    method: Method = "deep_lift_shap",
     hypothetical: bool = False,
     references: Any = "dinucleotide_shuffle",
     n_references: int = 20,
@@ -45,8 +94,8 @@ def attribute(
     device: str | None = None,
     progress: bool | None = None,
     seed: int = 0,
-) -> Dataset[Attributions]:
-    """Attribute an output of a model to the letters of its sequences.
+) -> Dataset[Attributions] | Dataset[TargetAttributions]:
+    """Attribute an output of a model, or several, to the letters of its sequences.
 
     Parameters
     ----------
@@ -61,7 +110,9 @@ def attribute(
         compute with torch.
     target
         The output to explain: its name, its index, or a function of the whole output that gives
-        one number a sequence. Not needed if the model has one output only.
+        one number a sequence. Not needed if the model has one output only. A list of them gives
+        `TargetAttributions`: all are compared with the same references, and mutagenesis and
+        saliency apply the model once for all.
     method
         ``"deep_lift_shap"``, mean contributions of differences from references [1]_;
         ``"integrated_gradients"``, gradients along the straight line from each reference [2]_;
@@ -89,11 +140,14 @@ def attribute(
 
     Returns
     -------
-    Attributions
+    Attributions or TargetAttributions
         The sequences with ``attribution`` (sequence, letter, position), float32, in units of the
         output; attributes ``target``, ``method`` and ``hypothetical``. For the methods with
         references also ``convergence_delta`` (sequence,): the mean difference of outputs less the
         sum of the attributions. No sequences give an empty element.
+
+        For a list of targets these have a further dim ``target``, and predictions along it are
+        left out; `select_target` gives the `Attributions` of one.
 
     Warns
     -----
@@ -153,10 +207,11 @@ def attribute(
             raise InvalidInput(name, f"{value!r}", "use True or False")
     given = _given_references(references, sequences, method)
     inputs = model_inputs(sequences, args, encoding="one_hot", device=device)
+    several = isinstance(target, Sequence | np.ndarray) and not isinstance(target, str)
     targets = inputs.find_targets(model, target, target_names)
-    if len(targets.names) != 1:
+    if len(targets.chosen) != len(targets.names) or (len(targets.names) != 1 and not several):
         found = f"{len(targets.names)} outputs: {list(targets.names)[:20]}"
-        raise InvalidInput("target", found, "name one of them")
+        raise InvalidInput("target", found, "name one of them, or several in a list")
     letters = sequences.attrs["alphabet"]
 
     def explain(rows: Rows) -> Contributions:
@@ -182,22 +237,68 @@ def attribute(
         _warn_of_sums(found, rows.first_sequence, method)
         return found
 
-    shape = (len(letters), sequences.sizes[POSITION])
+    shape = (len(targets.names), len(letters), sequences.sizes[POSITION])
     values, deltas = _computed(inputs, explain, shape, method)
-    stale = [LETTER, ATTRIBUTION, _DELTA]
-    parts = {ATTRIBUTION: xr.Variable((SEQUENCE, LETTER, POSITION), values)}
+    along = (SEQUENCE, TARGET) if several else (SEQUENCE,)
+    parts = {
+        ATTRIBUTION: xr.Variable((*along, LETTER, POSITION), values if several else values[:, 0])
+    }
     if deltas is not None:
-        parts[_DELTA] = xr.Variable((SEQUENCE,), deltas)
-    result = sequences.drop_vars(stale, errors="ignore").assign(parts)
-    result = result.assign_coords({LETTER: list(letters)})
-    return as_kind(
-        Attributions,
-        result.assign_attrs(target=targets.names[0], method=method, hypothetical=hypothetical),
-    )
+        parts[_DELTA] = xr.Variable(along, deltas if several else deltas[:, 0])
+    result: xr.Dataset = sequences.drop_vars([LETTER, ATTRIBUTION, _DELTA], errors="ignore")
+    if several or PREDICTION not in result:
+        result = without_targets(result).drop_vars(TARGET, errors="ignore")
+    result = result.assign(parts).assign_coords({LETTER: list(letters)})
+    result = result.assign_attrs(method=method, hypothetical=hypothetical)
+    if several:
+        result.attrs.pop("target", None)
+        return as_kind(TargetAttributions, result.assign_coords({TARGET: list(targets.names)}))
+    return as_kind(Attributions, result.assign_attrs(target=targets.names[0]))
+
+
+@checked
+def select_target(
+    attributions: Dataset[TargetAttributions], *, target: str
+) -> Dataset[Attributions]:
+    """Give the attributions to one of several targets.
+
+    Parameters
+    ----------
+    attributions
+        As `attribute` gives them for a list of targets.
+    target
+        Its name.
+
+    Returns
+    -------
+    Attributions
+        What `attribute` gives for this target alone. All else along ``target`` is left out.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such target.
+
+    Examples
+    --------
+    >>> import mutua as mt
+    >>> seqs = mt.pp.random_sequences(5, length=53, seed=0)
+    >>> both = attribute(
+    ...     seqs, mt.datasets.splice_acceptor(), target=["acceptor"], method="saliency"
+    ... )
+    >>> select_target(both, target="acceptor")["attribution"].dims
+    ('sequence', 'letter', 'position')
+    """
+    names = attributions[TARGET].values.tolist()
+    one_of("target", target, names)
+    kept = {ATTRIBUTION, _DELTA} & set(attributions.data_vars)
+    chosen = attributions[sorted(kept)].isel({TARGET: names.index(target)})
+    result = without_targets(attributions).assign(chosen.drop_vars(TARGET).variables)
+    return as_kind(Attributions, ordered(Attributions, result.assign_attrs(target=target)))
 
 
 def _computed(
-    inputs: Any, explain: Callable[[Rows], Contributions], shape: tuple[int, int], method: str
+    inputs: Any, explain: Callable[[Rows], Contributions], shape: tuple[int, int, int], method: str
 ) -> tuple[Any, Any]:
     """Give attributions and convergence deltas, lazily where the sequences are lazy."""
     if not inputs.lazy:
@@ -209,18 +310,18 @@ def _computed(
         found = explain(rows)
         parts = [found.attribution.reshape(len(rows.codes), -1)]
         if found.convergence_delta is not None:
-            parts.append(found.convergence_delta[:, None])
+            parts.append(found.convergence_delta)
         return np.concatenate(parts, axis=1)
 
-    size, has_delta = shape[0] * shape[1], method in REFERENCED
-    both = inputs.by_blocks(packed, (size + has_delta,))
+    size, n_deltas = math.prod(shape), shape[0] if method in REFERENCED else 0
+    both = inputs.by_blocks(packed, (size + n_deltas,))
     values = both[:, :size].map_blocks(
         lambda block: block.reshape(-1, *shape),
         dtype=np.float32,
         chunks=(both.chunks[0], *((side,) for side in shape)),
-        new_axis=2,
+        new_axis=(2, 3),
     )
-    return values, both[:, size] if has_delta else None
+    return values, both[:, size:] if n_deltas else None
 
 
 def _given_references(
@@ -268,10 +369,11 @@ def _from_set(references: xr.Dataset, sequences: Dataset[SequenceSet]) -> np.nda
 
 def _warn_of_sums(found: Contributions, first_sequence: int, method: Any) -> None:
     """Warn once of all sequences whose attributions do not add up."""
-    off = np.flatnonzero(off_sum(found, method))
-    if not len(off) or found.convergence_delta is None or found.difference is None:
+    off = off_sum(found, method)
+    if not off.any() or found.convergence_delta is None or found.difference is None:
         return
-    worst = off[np.argmax(np.abs(found.convergence_delta[off]))]
+    missed = np.where(off, np.abs(found.convergence_delta), -1)
+    worst, at = np.unravel_index(np.argmax(missed), missed.shape)
     remedy = (
         "the model computes something that DeepLIFT cannot follow; use "
         "method='integrated_gradients' or 'saturation_mutagenesis'"
@@ -279,9 +381,9 @@ def _warn_of_sums(found: Contributions, first_sequence: int, method: Any) -> Non
         else "use more n_steps"
     )
     warnings.warn(
-        f"tl.attribute: the attributions of {len(off)} of {len(found.attribution)} sequences do "
+        f"tl.attribute: the attributions of {off.any(axis=1).sum()} of {len(off)} sequences do "
         f"not add up to the difference of outputs; sequence {first_sequence + worst} misses "
-        f"{abs(found.convergence_delta[worst]):.3g} of {found.difference[worst]:.3g}: {remedy}",
+        f"{missed[worst, at]:.3g} of {found.difference[worst, at]:.3g}: {remedy}",
         UserWarning,
         stacklevel=6,  # the call of `attribute`
     )

@@ -132,9 +132,9 @@ def pair_spacings(
     one_of("keep", keep, ["significant", "all"])
     q_value = number("q_value", q_value, low=0, high=0.999, open_low=True)
     min_count = whole_number("min_count", min_count, low=1)
+    rows = motif_rows(annotations)
     if orientation:
         _check_strands(annotations)
-    rows = motif_rows(annotations)
     if overlap == "raise":
         _refuse_overlap(rows, annotations)
     wanted_bounds, wanted = _wanted(annotations, pairs, ordered)

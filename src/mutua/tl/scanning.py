@@ -19,9 +19,7 @@ from mutua.models.dims import (
     ATTRIBUTION,
     CODES,
     END,
-    LETTER,
     MOTIF_INDEX,
-    POSITION,
     SEQUENCE,
     SEQUENCE_INDEX,
     START,
@@ -30,6 +28,7 @@ from mutua.models.motif_matrices import frequencies
 from mutua.settings import settings
 from mutua.tl._annotating import (
     as_annotations,
+    has_attributions,
     motif_parts,
     motif_probabilities,
     sequence_parts,
@@ -41,7 +40,6 @@ _HIT_BYTES = 160
 """Bytes that a hit takes while a block is scanned: as it is found, in columns, and in order."""
 _LETTER_BYTES = 16
 """Bytes of codes, codes of several letters, and counts, for each letter of a block."""
-_ATTRIBUTION = (SEQUENCE, LETTER, POSITION)
 
 
 @checked
@@ -87,7 +85,7 @@ def scan(
         One row per hit, sorted by sequence, start, motif and strand (forward first): `score` in
         bits, `p_value`, and `q_value` (Benjamini-Hochberg) over all windows of all motifs and
         strands, ``n_tests`` of them. Windows above the threshold count as p = 1, so that q can
-        only be too large. No hit goes over padding.
+        only be too large. No hit goes over padding, and a motif wider than the sequences has none.
 
     Raises
     ------
@@ -137,7 +135,7 @@ def scan(
         pseudocount=pseudocount,
     )
     per_letter = _LETTER_BYTES + _HIT_BYTES * p_threshold * len(length) * scanner.n_strands
-    explained = ATTRIBUTION in sequences and sequences[ATTRIBUTION].dims == _ATTRIBUTION
+    explained = has_attributions(sequences)
     if explained:
         per_letter += 8 * (len(alphabet) + 1)
     found, values, n_tests = [], [], 0

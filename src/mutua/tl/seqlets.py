@@ -5,21 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from mutua.errors import InvalidInput
 from mutua.kernels.laplace_seqlets import laplace_seqlets
-from mutua.kernels.recursive_seqlets import (
-    SpanNull,
-    Spans,
-    bin_counts,
-    observed,
-    recursive_seqlets,
-    span_null,
-    value_range,
-)
+from mutua.kernels.recursive_seqlets import Spans, longest_run, observed, recursive_seqlets
+from mutua.kernels.span_null import SpanNull, bin_counts, span_null, value_range
+from mutua.kernels.threads import Workers
 from mutua.models import Annotations, Attributions, Dataset, checked
 from mutua.models.arguments import number, one_of, whole_number
 from mutua.models.dims import (
@@ -166,31 +161,53 @@ def seqlets(
         n_bins=whole_number("n_bins", n_bins, low=2),
         fdr=number("fdr", 0.1 if fdr is None else fdr, low=0, high=1),
     )
-    values = _Values(attributions, "attributions")
-    against = None if control is None else _Values(control, "control")
-    spans = search.run(values, against, 1)
-    if negative:
-        spans = _merged(spans, search.run(values, against, -1))
+    with Workers() as workers:
+        values = _Values(attributions, "attributions", workers)
+        against = None if control is None else _Values(control, "control", workers)
+        spans = search.run(values, against)
+        if negative:
+            for part in filter(None, (values, against)):
+                part.turn()
+            spans = _merged(spans, search.run(values, against))
     return _annotations(attributions, spans, scored=True)
 
 
 class _Values:
     """The attribution of the letter that is there, block by block; -inf where there is none."""
 
-    def __init__(self, attributions: Dataset[Attributions], argument: str) -> None:
-        self.attributions, self.argument = attributions, argument
+    def __init__(
+        self, attributions: Dataset[Attributions], argument: str, workers: Workers | None = None
+    ) -> None:
+        self.attributions, self.argument, self.workers = attributions, argument, workers
         n, _, length = attributions[ATTRIBUTION].shape
         self._step = max(1, _BLOCK // max(1, length))
         self._firsts = range(0, n, self._step)
+        self.sign = 1
         self._kept: list[np.ndarray] | None = None
         if 8 * n * length <= settings.memory:
             self._kept = [self._rows(first) for first in self._firsts]
 
-    def blocks(self, sign: int = 1) -> Iterator[tuple[int, np.ndarray]]:
+    @property
+    def kept(self) -> bool:
+        """Whether they are in memory, so that one more look at them costs little."""
+        return self._kept is not None
+
+    def turn(self) -> None:
+        """Let high values be low ones from now on."""
+        self.sign = -self.sign
+        for block in self._kept or ():
+            np.negative(block, out=block, where=block > -np.inf)
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the first row and the values of every block, times `sign`."""
         for place, first in enumerate(self._firsts):
-            values = self._rows(first) if self._kept is None else self._kept[place]
-            yield first, values if sign == 1 else np.where(values > -np.inf, sign * values, values)
+            if self._kept is not None:
+                yield first, self._kept[place]
+                continue
+            values = self._rows(first)
+            if self.sign == -1:
+                np.negative(values, out=values, where=values > -np.inf)
+            yield first, values
 
     def whole(self) -> np.ndarray:
         parts = [values for _, values in self.blocks()]
@@ -201,8 +218,9 @@ class _Values:
         values = observed(
             np.asarray(self.attributions[ATTRIBUTION].variable[rows].values),
             np.asarray(self.attributions[CODES].variable[rows].values),
+            workers=self.workers,
         )
-        if np.isnan(values).any():
+        if np.isnan(values.min(initial=np.inf)):
             row, column = np.argwhere(np.isnan(values))[0].tolist()
             found = f"not finite at sequence {first + row}, position {column}"
             raise InvalidInput(self.argument, found, "use finite attributions")
@@ -218,41 +236,60 @@ class _Search:
     n_bins: int
     fdr: float
 
-    def run(self, values: _Values, control: _Values | None, sign: int) -> Spans:
-        """Find the spans of high values, or for a `sign` of -1 of low ones."""
-        null = self._null(values, sign)
+    def run(self, values: _Values, control: _Values | None) -> Spans:
+        """Find the spans of high values."""
+        null = self._null(values, control)
         threshold: float | None = self.threshold
         if control is not None:
-            threshold = self._controlled(values, control, sign, null)
-        return _joined([]) if threshold is None else self._find(values, sign, null, threshold)
+            threshold = self._controlled(values, control, null)
+        return _joined([]) if threshold is None else self._find(values, null, threshold)
 
-    def _null(self, values: _Values, sign: int) -> SpanNull:
-        ranges = np.array([value_range(block) for _, block in values.blocks(sign)])
+    def _null(self, values: _Values, control: _Values | None) -> SpanNull:
+        """Give the null of spans as long as there may be any of."""
+        ranges = np.array([value_range(block) for _, block in values.blocks()])
         if not len(ranges) or np.isnan(ranges).all():
             return span_null(np.zeros(self.n_bins, np.int64), 0, 0, max_length=self.max_length)
         low, high = float(np.nanmin(ranges)), float(np.nanmax(ranges))
         counts = np.zeros(self.n_bins, np.int64)
-        for _, block in values.blocks(sign):
-            counts += bin_counts(block, low, high, n_bins=self.n_bins)
-        return span_null(counts, low, high, max_length=self.max_length)
+        for _, block in values.blocks():
+            counts += bin_counts(block, low, high, n_bins=self.n_bins, workers=values.workers)
+        longest = self._longest(values, control, counts, low, high)
+        return span_null(counts, low, high, max_length=longest, workers=values.workers)
 
-    def _find(self, values: _Values, sign: int, null: SpanNull, threshold: float) -> Spans:
+    def _longest(
+        self, values: _Values, control: _Values | None, counts: np.ndarray, low: float, high: float
+    ) -> int:
+        """Give a length that no span exceeds: the cost of a null goes with the square of it."""
+        parts = [part for part in (values, control) if part is not None]
+        if not all(part.kept for part in parts):
+            return self.max_length
+        null = span_null(counts, low, high, max_length=self.min_length, workers=values.workers)
+        threshold = self.threshold if control is None else float(_THRESHOLDS[0])
+        options: dict[str, Any] = {
+            "threshold": threshold,
+            "length": self.min_length,
+            "workers": values.workers,
+        }
+        runs = [longest_run(block, null, **options) for part in parts for _, block in part.blocks()]
+        most = self.min_length - 1 + max(runs)
+        return min(max(most, self.min_length), self.max_length)
+
+    def _find(self, values: _Values, null: SpanNull, threshold: float) -> Spans:
         parts = []
-        for first, block in values.blocks(sign):
+        for first, block in values.blocks():
             spans = recursive_seqlets(
                 block,
                 null,
                 threshold=threshold,
                 min_length=self.min_length,
-                max_length=self.max_length,
+                max_length=min(self.max_length, null.max_length),
                 flank=self.flank,
+                workers=values.workers,
             )
             parts.append(spans._replace(sequence=spans.sequence + first))
         return _joined(parts)
 
-    def _controlled(
-        self, values: _Values, control: _Values, sign: int, null: SpanNull
-    ) -> float | None:
+    def _controlled(self, values: _Values, control: _Values, null: SpanNull) -> float | None:
         """Give the largest threshold with few enough spans in the control."""
         letters = [
             sum(int((block > -np.inf).sum()) for _, block in part.blocks())
@@ -261,13 +298,13 @@ class _Search:
         if letters[1] == 0:
             raise InvalidInput("control", "no known letters", "use attributions of real sequences")
         for threshold in map(float, _THRESHOLDS):
-            n = len(self._find(values, sign, null, threshold).start)
+            n = len(self._find(values, null, threshold).start)
             if n == 0:
                 break
-            n_control = len(self._find(control, sign, null, threshold).start)
+            n_control = len(self._find(control, null, threshold).start)
             if (n_control + 1) * letters[0] / letters[1] / n <= self.fdr:
                 return threshold
-        side = "positive" if sign == 1 else "negative"
+        side = "positive" if values.sign == 1 else "negative"
         warnings.warn(
             f"at no threshold is the false discovery rate against the control {self.fdr:g} or "
             f"less: there are no {side} seqlets. Use more sequences or a larger fdr",

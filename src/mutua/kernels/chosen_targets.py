@@ -1,4 +1,4 @@
-"""A model as what attribution methods expect: a torch module of letters that gives one number.
+"""A model as what attribution methods expect: a torch module of letters that gives numbers.
 
 Imported where it is used: it needs torch.
 """
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from mutua.errors import InvalidInput
 from mutua.kernels.model_output import Targets, target_tensor
 
-__all__ = ["OneTarget", "own_outputs"]
+__all__ = ["ChosenTargets", "own_outputs"]
 
 
-class OneTarget(nn.Module):
-    """One target of a model, as a function of the letters alone.
+class ChosenTargets(nn.Module):
+    """Targets of a model, as a function of the letters alone.
 
     What else the model takes is looked up by the number of the sequence: methods that repeat,
     cut and convert their arguments leave it as it is.
@@ -29,7 +29,7 @@ class OneTarget(nn.Module):
     model
         A torch module or any callable.
     targets
-        The one target.
+        Each is one column of the output, or one function of it.
     tracks
         Tensor (sequence, track, position), stacked below the letters; or None.
     args
@@ -49,7 +49,8 @@ class OneTarget(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.targets = targets
+        self.targets = targets.split()
+        self.pick = targets.pick
         self.tracks = tracks
         self.args = tuple(args)
         self.gradients = gradients
@@ -57,12 +58,12 @@ class OneTarget(nn.Module):
         """Where it is a list, the outputs are added to it."""
         self.eval()
 
-    def to(self, *_: Any, **__: Any) -> OneTarget:
+    def to(self, *_: Any, **__: Any) -> ChosenTargets:
         """Stay: the model is where it has to be."""
         return self
 
     def forward(self, letters: Tensor, rows: Tensor) -> Tensor:
-        """Give (batch, 1) from one-hot letters (batch, letter, position) of sequences `rows`."""
+        """Give (batch, target) from one-hot (batch, letter, position) of sequences `rows`."""
         rows = rows.reshape(-1).long()
         inputs = letters
         if self.tracks is not None:
@@ -73,28 +74,29 @@ class OneTarget(nn.Module):
         )
 
     def _plain(self, output: Any, rows: Tensor) -> Tensor:
-        """Give the target, by nothing but functions of torch where the model is a module."""
+        """Give the targets, by nothing but functions of torch where the model is a module."""
         if isinstance(self.model, nn.Module):
-            target = target_tensor(output, self.targets, len(rows))
-            if isinstance(target, Tensor):
-                return target[:, None].float()
-        return torch.from_numpy(self.targets.pick(output, len(rows)))
+            columns = [target_tensor(output, one, len(rows)) for one in self.targets]
+            if all(isinstance(column, Tensor) for column in columns):
+                return torch.stack(columns, dim=1).float()
+        return torch.from_numpy(self.pick(output, len(rows)))
 
     def _differentiable(self, output: Any, letters: Tensor) -> Tensor:
-        """Give the target, or refuse one without gradients."""
-        values = self.targets.pick(output, len(letters))
+        """Give the targets, or refuse those without gradients."""
+        values = self.pick(output, len(letters))
         if self.seen is not None:
             self.seen.append(torch.from_numpy(values)[:, 0])
-        target = target_tensor(output, self.targets, len(letters))
-        if letters.requires_grad and not getattr(target, "requires_grad", False):
-            raise InvalidInput(
-                "model",
-                f"its output does not depend on the letters through torch (a "
-                f"{type(target).__name__} without gradient)",
-                "use method='saturation_mutagenesis', which works for any function",
-            )
-        column: Tensor = target[:, None]
-        return column
+        columns = [target_tensor(output, one, len(letters)) for one in self.targets]
+        for column in columns:
+            is_tensor = isinstance(column, Tensor)
+            if not is_tensor or (letters.requires_grad and not column.requires_grad):
+                raise InvalidInput(
+                    "model",
+                    f"its output does not depend on the letters through torch (a "
+                    f"{type(column).__name__} without gradient)",
+                    "use method='saturation_mutagenesis', which works for any function",
+                )
+        return torch.stack(columns, dim=1)
 
 
 @contextlib.contextmanager
