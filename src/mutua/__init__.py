@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         read_text,
         write_fasta,
     )
+    from mutua.io.tables import read_table
     from mutua.io.tangermeme import from_tangermeme, to_tangermeme
     from mutua.models import (
         Annotations,
@@ -89,6 +90,7 @@ _PLACES = {
     "read_fasta": "mutua.io.sequences",
     "read_motifs": "mutua.io.motifs",
     "read_regions": "mutua.io.regions",
+    "read_table": "mutua.io.tables",
     "read_text": "mutua.io.sequences",
     "to_dataframe": "mutua.io.dataframes",
     "to_plotmi": "mutua.io.interop",
@@ -132,6 +134,7 @@ __all__ = [
     "read_fasta",
     "read_motifs",
     "read_regions",
+    "read_table",
     "read_text",
     "report",
     "sel",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar, cast
 
 import anndata
+import pandas as pd
 import xarray as xr
 
 from mutua.errors import Fault, InvalidElement
@@ -30,6 +31,8 @@ class _Slot(typing.NamedTuple):
     """Those of ``Dataset[Kind]``, the more special ones first."""
     anndata: bool
     optional: bool
+    others: tuple[type, ...] = ()
+    """Plain containers of the union, such as a DataArray, which are not looked into."""
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -95,7 +98,8 @@ def _slot(annotation: Any) -> _Slot | None:
     if not kinds and not takes_anndata:
         return None
     kinds.sort(key=lambda kind: -len(kind.__mro__))
-    return _Slot(tuple(kinds), takes_anndata, type(None) in options)
+    plain = [o for o in options if o in (xr.DataArray, pd.DataFrame)]
+    return _Slot(tuple(kinds), takes_anndata, type(None) in options, tuple(plain))
 
 
 def _kinds_of(wanted: Any) -> tuple[Kind, ...]:
@@ -122,8 +126,11 @@ def _check(value: object, slot: _Slot, where: str) -> Kind | None:
     """Hold a value against what its slot allows; give the kind it satisfies, None for others."""
     if (value is None and slot.optional) or (slot.anndata and isinstance(value, anndata.AnnData)):
         return None
+    if isinstance(value, slot.others):
+        return None
     if not slot.kinds or (slot.anndata and not isinstance(value, xr.Dataset)):
         options = [*(f"a Dataset[{kind.__name__}]" for kind in slot.kinds), "an AnnData"]
+        options += [f"a {other.__name__}" for other in slot.others]
         fault = Fault("object", f"a {type(value).__name__}", f"pass {' or '.join(options)}")
         raise InvalidElement(
             "AnnData" if not slot.kinds else slot.kinds[0].__name__, [fault], where

@@ -1,5 +1,6 @@
-"""Prepare: make, change and choose sequences."""
+"""Prepare: make, change and choose sequences; transform abundances."""
 
+from mutua.pp.abundance import clr, log_abundance
 from mutua.pp.alignment import align_on
 from mutua.pp.evolution import evolve
 from mutua.pp.motif_sets import trim_motifs
@@ -17,8 +18,10 @@ from mutua.pp.weights import sequence_weights
 
 __all__ = [
     "align_on",
+    "clr",
     "embed_motifs",
     "evolve",
+    "log_abundance",
     "number_positions",
     "one_hot",
     "random_sequences",
