@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 import mutua as mt
 from mutua.report.pictures import pictures_of
-from tests.models.examples import CountingChunks
+from tests.models.examples import EXAMPLES, CountingChunks
 from tests.report.examples import study
 
 
@@ -55,6 +55,21 @@ def test_every_kind(name: str, captions: list[str]) -> None:
         height, width = image.shape[:2]
         assert width / height == pytest.approx(picture.width / picture.height, rel=0.01)
         assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "caption"),
+    [
+        ("FeatureMI", "Features that inform latent dims"),
+        ("ModuleAssociation", "Features and the modules they go with"),
+    ],
+)
+def test_tables_of_samples(kind: str, caption: str) -> None:
+    open_before = plt.get_fignums()
+    (made,) = pictures_of(EXAMPLES[kind]().chunk(), kind, "table")
+    assert plt.get_fignums() == open_before
+    assert (made.caption, made.problem) == (caption, "")
+    assert len(np.unique(pixels(made.data).reshape(-1, 4), axis=0)) > 20
 
 
 def test_a_kind_without_plots() -> None:

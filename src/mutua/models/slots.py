@@ -22,14 +22,18 @@ from mutua.models.dims import FEATURE, LATENT, MODULE, PROGRAM, SAMPLE
 
 __all__ = [
     "ACTIVITY",
+    "CONSTANT",
     "CORRELATION",
     "EMBEDDING",
+    "ERROR",
     "LATENTS",
+    "LOADING",
     "MEMBERSHIP",
     "MODULES",
     "PROGRAMS",
     "SCORE",
     "STATE",
+    "VALIDATION",
     "WEIGHT",
     "Result",
     "Slot",
@@ -42,8 +46,12 @@ __all__ = [
 
 EMBEDDING: Final = "embedding"
 CORRELATION: Final = "correlation"
+CONSTANT: Final = "constant"
+ERROR: Final = "error"
+VALIDATION: Final = "validation"
 MEMBERSHIP: Final = "membership"
 SCORE: Final = "score"
+LOADING: Final = "loading"
 WEIGHT: Final = "weight"
 ACTIVITY: Final = "activity"
 STATE: Final = "state"
@@ -73,6 +81,9 @@ LATENTS: Final = Result(
     {
         EMBEDDING: Slot("obsm", "X_{}", "position of every sample along the latent dims"),
         CORRELATION: Slot("varm", "{}_correlation", "Pearson r of a feature with a latent dim"),
+        CONSTANT: Slot("var", "{}_constant", "whether the feature has one value only"),
+        ERROR: Slot("obs", "{}_error", "mean squared error of the reconstruction of the sample"),
+        VALIDATION: Slot("obs", "{}_validation", "whether the sample was kept from training"),
     },
 )
 MODULES: Final = Result(
@@ -81,6 +92,7 @@ MODULES: Final = Result(
     {
         MEMBERSHIP: Slot("var", "{}", "module of the feature"),
         SCORE: Slot("obsm", "X_{}", "score of the module in the sample"),
+        LOADING: Slot("var", "{}_loading", "loading of the feature on the score of its module"),
     },
 )
 PROGRAMS: Final = Result(
@@ -322,5 +334,7 @@ def _is_result(entry: object) -> bool:
 
 def _values(held: Any) -> np.ndarray:
     if isinstance(held, pd.Series):
+        if pd.api.types.is_numeric_dtype(held.dtype):
+            return held.to_numpy()
         return held.astype(object).where(held.notna(), "").to_numpy()
     return held.toarray() if sparse.issparse(held) else np.asarray(held)

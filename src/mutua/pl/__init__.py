@@ -2,7 +2,12 @@
 
 from mutua.pl.annotations import annotation_counts
 from mutua.pl.effects import effects
+from mutua.pl.feature_mi import feature_mi
+from mutua.pl.latent_training import latent_training
 from mutua.pl.logo import logo
+from mutua.pl.mi_scatter import mi_scatter
+from mutua.pl.module_association import module_association
+from mutua.pl.module_dendrogram import module_dendrogram
 from mutua.pl.motif_pairs import pair_matrix, spacing
 from mutua.pl.motifs import motif, motifs
 from mutua.pl.position_mi import mi_by_distance, mi_diagonal, pair_kmers, position_mi
@@ -13,9 +18,14 @@ __all__ = [
     "annotation_counts",
     "compare_position_mi",
     "effects",
+    "feature_mi",
+    "latent_training",
     "logo",
     "mi_by_distance",
     "mi_diagonal",
+    "mi_scatter",
+    "module_association",
+    "module_dendrogram",
     "motif",
     "motifs",
     "pair_kmers",

@@ -30,6 +30,7 @@ _DPI = 144
 _MOST_KMERS = 12
 _MOST_MOTIFS = 30
 _MOST_SPANS = 50_000
+_MOST_ROWS, _MOST_COLUMNS = 40, 50
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,18 @@ def _draw_effects(effects: Any, ax: Axes) -> None:
     pl.effects(effects.isel({TARGET: slice(1)}).compute(), ax=ax)
 
 
+def _draw_feature_mi(mi: Any) -> Any:
+    figure: Any = pl.feature_mi(mi.compute(), n=_MOST_ROWS, n_latents=_MOST_COLUMNS).figure
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
+
+
+def _draw_association(association: Any) -> Figure:
+    figure = pl.module_association(association.compute(), n=_MOST_ROWS, n_modules=_MOST_COLUMNS)
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
+
+
 _SQUARE, _WIDE = (6.2, 5.2), (6.2, 3.2)
 _PLOTS = {
     "PositionMI": [
@@ -148,6 +161,8 @@ _PLOTS = {
     "Annotations": [_Plot("Where the annotations are", _draw_seqlets, (8.0, 4.4))],
     "MotifPairs": [_Plot("Pairs of motifs against chance", _draw_pairs)],
     "Effects": [_Plot("Changes of the first target", _draw_effects, (7.4, 4.4))],
+    "FeatureMI": [_Plot("Features that inform latent dims", _draw_feature_mi)],
+    "ModuleAssociation": [_Plot("Features and the modules they go with", _draw_association)],
     "ContactMap": [_Plot("Distances in space", _draw_contacts, _SQUARE, True)],
 }
 

@@ -5,6 +5,7 @@ from mutua.tl.annotated_motifs import annotated_motifs
 from mutua.tl.annotation import annotate
 from mutua.tl.annotation_counts import count_annotations
 from mutua.tl.attribution import attribute, select_target
+from mutua.tl.autoencoder import autoencoder, encode
 from mutua.tl.contacts import compare_contacts
 from mutua.tl.design import design
 from mutua.tl.distance import mi_by_distance
@@ -29,11 +30,13 @@ __all__ = [
     "annotate",
     "annotated_motifs",
     "attribute",
+    "autoencoder",
     "cluster_motifs",
     "compare_contacts",
     "compare_position_mi",
     "count_annotations",
     "design",
+    "encode",
     "enriched_kmers",
     "explain_pair",
     "filter_annotations",
