@@ -8,11 +8,14 @@ from hypothesis.extra import numpy as hnp
 from scipy import special
 from scipy import stats as scipy_stats
 
+from mutua.errors import InvalidInput
 from mutua.stats import (
     _log_gamma_tail,
     benjamini_hochberg,
     familywise_p,
+    knn_power,
     permutation_p,
+    sequential_p,
     two_sided_permutation_p,
 )
 
@@ -197,3 +200,45 @@ def test_a_tail_without_a_lowest_value_goes_over_into_a_normal_one() -> None:
     np.testing.assert_array_equal(at[0.0099], at[0.0])
     assert (at[-1.0] <= at[0.0]).all()
     np.testing.assert_allclose(at[0.0101], expected, rtol=0.5)
+
+
+def test_tests_that_ended_early() -> None:
+    p = sequential_p([20, 20, 19], [20, 400, 1000], stop=20)
+    np.testing.assert_array_equal(p, [1.0, 0.05, np.nan])
+    random = np.random.default_rng(0)  # exact: the chance of p <= a is at most a
+    reached = np.cumsum(random.random((20_000, 200)) < random.random((20_000, 1)), axis=1)
+    n = np.where(reached[:, -1] >= 5, (reached >= 5).argmax(axis=1) + 1, 200)
+    early = sequential_p(np.minimum(reached[:, -1], 5), n, stop=5)
+    p = np.where(np.isnan(early), (1 + reached[:, -1]) / 201, early)
+    for level in (0.5, 0.1, 0.05):
+        assert 0.9 * level < (p <= level).mean() < level + 4 * np.sqrt(level / 20_000)
+
+
+def test_power_of_neighbours() -> None:
+    """At 127 samples and 0.2 nats, by 160,000 simulated nulls: 0.90 at 0.05, 0.75 at 0.01."""
+    assert knn_power(127, 0.2, 0.05, n_simulations=300) == pytest.approx(0.9, abs=0.06)
+    assert knn_power(127, 0.2, 0.01, n_simulations=300) == pytest.approx(0.747, abs=0.09)
+    assert knn_power(127, 0.0, 0.05, n_simulations=500) == pytest.approx(0.05, abs=0.04)
+    assert 0.4 < knn_power(40, 0.2, 0.05, n_simulations=200) < 0.75
+    assert knn_power(60, 3.0, 1e-4, n_simulations=50) == 1.0
+    once, again = (knn_power(50, 0.3, 0.05, n_simulations=40, seed=7) for _ in range(2))
+    assert once == again
+
+
+@pytest.mark.parametrize(
+    ("argument", "options"),
+    [
+        ("mi", {"mi": -0.1}),
+        ("mi", {"mi": np.nan}),
+        ("alpha", {"alpha": 0.0}),
+        ("alpha", {"alpha": 1.5}),
+        ("n_neighbors", {"n_neighbors": 0}),
+        ("n_neighbors", {"n_samples": 3}),
+        ("n_simulations", {"n_simulations": 3}),
+    ],
+)
+def test_bad_input_of_power(argument: str, options: dict[str, float]) -> None:
+    given = {"n_samples": 50, "mi": 0.2, "alpha": 0.05} | options
+    with pytest.raises(InvalidInput) as caught:
+        knn_power(given.pop("n_samples"), given.pop("mi"), given.pop("alpha"), **given)
+    assert caught.value.argument == argument

@@ -228,6 +228,16 @@ class TestUnions:
         with pytest.raises(InvalidElement, match="object: a Dataset -> pass an AnnData"):
             look_at(sequence_set())  # type: ignore[arg-type]
 
+    def test_plain_containers_of_a_union(self) -> None:
+        @checked
+        def take(thing: anndata.AnnData | xr.DataArray | pd.DataFrame) -> str:
+            return type(thing).__name__
+
+        for thing in (anndata.AnnData(np.eye(2)), xr.DataArray([1.0]), pd.DataFrame({"a": [1]})):
+            assert take(thing) == type(thing).__name__
+        with pytest.raises(InvalidElement, match="an AnnData or a DataArray or a DataFrame"):
+            take(np.eye(2))  # type: ignore[arg-type]
+
     def test_behind_stars(self) -> None:
         assert many(sequence_set(), scored(), a=table()) == 3
         with pytest.raises(InvalidElement, match=r"argument `sets\[1\]`"):

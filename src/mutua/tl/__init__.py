@@ -17,6 +17,7 @@ from mutua.tl.marginalization import marginalize, space
 from mutua.tl.motif_enrichment import motif_enrichment
 from mutua.tl.motif_families import cluster_motifs, motif_similarity
 from mutua.tl.motif_pairs import pair_annotations
+from mutua.tl.mutual_information import mutual_information
 from mutua.tl.pair_spacings import pair_spacings
 from mutua.tl.position_mi import position_mi
 from mutua.tl.position_mi_comparison import compare_position_mi
@@ -45,6 +46,7 @@ __all__ = [
     "mi_by_distance",
     "motif_enrichment",
     "motif_similarity",
+    "mutual_information",
     "pair_annotations",
     "pair_spacings",
     "position_mi",
