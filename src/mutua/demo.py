@@ -38,6 +38,7 @@ def main(folder: str | Path = ".") -> None:
         **_rhomboid(figures),
         **_attributions(figures),
         **_motif_syntax(figures),
+        **_latent_dims(figures),
     }
     store = folder / "demo.zarr"
     study = mt.Analysis(elements)
@@ -278,6 +279,54 @@ def _motif_syntax(figures: Path) -> dict[str, object]:
     distances = mt.tl.pair_spacings(hits, pairs=[pair], keep="all", max_distance=40)
     _save(mt.pl.spacing(distances), figures / "motif_spacing.png")
     return {"motifs": motifs, "motif_hits": hits, "motif_pairs": pairs, "motif_spacings": distances}
+
+
+def _latent_dims(figures: Path) -> dict[str, object]:
+    print("6. What informs a latent space: taxa of sputum grown at eight values of pH")
+    sputum = mt.datasets.cf_sputum()
+    sputum = sputum[sputum.obs["patient"].notna() & (sputum.obs["kind"] == "culture")]
+    reads = np.asarray(sputum.X.sum(axis=1)).ravel()
+    common = np.asarray((sputum.X > 0).mean(axis=0)).ravel() >= 0.1
+    cultures = sputum[reads >= 5_000, common]
+    taxa, others = (cultures[:, first::2].copy() for first in (0, 1))
+    for table in (taxa, others):
+        mt.pp.clr(table)
+    mt.tl.autoencoder(taxa, n_latent=8, split_by="patient")
+    mt.tl.latent_correlation(taxa)
+    mt.tl.feature_modules(taxa, n_modules=10)
+    mt.tl.module_scores(taxa)
+    ph = mt.tl.mutual_information(
+        taxa, taxa, x_obsm="X_autoencoder", y_obs="ph", blocks="patient", n_permutations=1000
+    )
+    latent, q = str(ph["mi"].isel(latent=0).idxmax("feature").item()), float(ph["q_value"].min())
+    print(
+        f"  {taxa.n_obs} cultures of {taxa.obs['patient'].nunique()} people; latent dims that "
+        f"follow pH within people: {int((ph['q_value'] < 0.05).sum())} of {ph.sizes['feature']} "
+        f"at FDR 0.05 (first {latent}, q = {q:.2g})"
+    )
+    mi = {
+        name: mt.tl.mutual_information(
+            others, taxa, y_obsm="X_autoencoder", blocks=blocks, n_permutations=200
+        )
+        for name, blocks in (("all samples", None), ("within people", "patient"))
+    }
+    print(f"  {others.n_vars} other taxa x {taxa.obsm['X_autoencoder'].shape[1]} latent dims:")
+    for name, element in mi.items():
+        found = element["q_value"] < 0.05
+        print(f"    permuted: {name}: {int(found.sum())} of {found.size} pairs at FDR 0.05")
+    association = mt.tl.associate_modules(mi["within people"], taxa, by="fdr")
+    figure, axes = _panels(2, width=6.4, height=7)
+    for ax, (name, element) in zip(axes, mi.items(), strict=True):
+        mt.pl.feature_mi(element, n=30, ax=ax)
+        ax.set_title(f"permuted: {name}", loc="left")
+    _save(figure, figures / "sputum_mi.png")
+    _save(mt.pl.module_association(association, n=40), figures / "sputum_modules.png")
+    return {
+        "sputum_taxa": taxa,
+        "sputum_mi": mi["within people"],
+        "sputum_ph": ph,
+        "sputum_association": association,
+    }
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ def test_sizes_and_names() -> None:
     assert features.obs_names.equals(genomes.obs_names)
     assert features.obs.equals(genomes.obs)
     assert features.obs["batch"].nunique() == 4
-    assert features.var["module"].value_counts().tolist() == [6] * 4
-    assert features.var["module"].isna().sum() == 6
+    assert features.var["true_module"].value_counts().tolist() == [6] * 4
+    assert features.var["true_module"].isna().sum() == 6
     assert features.obsm["latent"].shape == (11, 4)
     roles = genomes.var["role"].value_counts().to_dict()
     assert roles == {"informative": 8, "confounded": 6, "null": 4}
@@ -88,7 +88,7 @@ def test_correlations_of_genomes_with_latent_dims(large: Any) -> None:
     np.testing.assert_allclose(stated[is_confounded, :2], 0.49)
     assert (stated[is_confounded, 2:] == 0).all()
     assert (stated[(genomes.var["role"] == "null").to_numpy()] == 0).all()
-    own = genomes.var["module"].cat.codes.to_numpy()[:8]
+    own = genomes.var["true_module"].cat.codes.to_numpy()[:8]
     assert ((stated[np.arange(8), own] >= 0.6) & (stated[np.arange(8), own] <= 0.95)).all()
 
 
@@ -119,7 +119,7 @@ def test_features_of_a_module_correlate(large: Any) -> None:
     features = large.features
     values = np.log10(features.X)
     found = np.corrcoef(values.T)
-    codes = features.var["module"].cat.codes.to_numpy()
+    codes = features.var["true_module"].cat.codes.to_numpy()
     same = (codes[:, None] == codes) & (codes >= 0) & ~np.eye(len(codes), dtype=bool)
     np.testing.assert_allclose(found[same], 0.7, atol=0.03)
     alone = (codes == -1)[:, None] & ~np.eye(len(codes), dtype=bool)
@@ -133,7 +133,7 @@ def test_a_number_is_a_range_of_one() -> None:
     _, genomes = mt.datasets.simulate_metagenome(correlation=-0.5, zero_fraction=0.0)
     stated = genomes.varm["correlation"].to_numpy()[:60]
     np.testing.assert_array_equal(np.take_along_axis(
-        stated, genomes.var["module"].cat.codes.to_numpy()[:60, None], axis=1), -0.5)  # fmt: skip
+        stated, genomes.var["true_module"].cat.codes.to_numpy()[:60, None], axis=1), -0.5)  # fmt: skip
     assert (genomes.X > 0).all()
     unconfounded = genomes.varm["mi"].to_numpy()[4, 4]
     assert unconfounded == pytest.approx(-0.5 * np.log(1 - 0.25))

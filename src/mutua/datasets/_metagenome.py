@@ -105,9 +105,9 @@ def simulate_metagenome(
     SimulatedMetagenome
         ``features``, ``genomes``: AnnData with float64 abundances, most of them between 1e-4 and
         0.01, and ``obs["batch"]`` or ``obs["age"]``. Truth about features:
-        ``var["module"]`` (missing outside of modules) and ``obsm["latent"]``, the latent dims by
-        the names of their modules. Truth about genomes: ``var["role"]``, ``var["module"]`` and
-        ``var["zero_fraction"]``; ``varm["correlation"]``, r of the logarithm of every genome with
+        ``var["true_module"]`` (missing outside of modules) and ``obsm["latent"]``, the latent
+        dims by the names of their modules. Truth about genomes: ``var["role"]``,
+        ``var["true_module"]`` and ``var["zero_fraction"]``; ``varm["correlation"]``, r of the logarithm of every genome with
         every latent dim before zeros, whatever it comes from; ``varm["mi"]``, nats, what the
         genome with its zeros tells about the latent dim given the confounder, which is 0 for
         dependencies that are only confounded:
@@ -248,7 +248,9 @@ def _features(
     names = [f"feature_{number}" for number in range(n_features)]
     codes = np.concatenate([member, np.full(n_features - len(member), -1)])
     module = pd.Categorical.from_codes(codes, categories=pd.Index(modules))
-    return anndata.AnnData(_abundance(rng, amount), var=pd.DataFrame({"module": module}, names))
+    return anndata.AnnData(
+        _abundance(rng, amount), var=pd.DataFrame({"true_module": module}, names)
+    )
 
 
 def _genomes(
@@ -266,7 +268,7 @@ def _genomes(
     var = pd.DataFrame(
         {
             "role": pd.Categorical(truth.role),
-            "module": pd.Categorical.from_codes(truth.module, categories=pd.Index(modules)),
+            "true_module": pd.Categorical.from_codes(truth.module, categories=pd.Index(modules)),
             "zero_fraction": truth.zero_fraction,
         },
         index=names,

@@ -26,6 +26,13 @@ class ModuleAssociationAttributes(pydantic.BaseModel):
     level: float = pydantic.Field(
         ge=0, le=1, description="the threshold, quantile or false discovery rate"
     )
+    feature_quantile: float = pydantic.Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="quantile of the mutual information with a latent dim that a feature also has "
+        "to reach",
+    )
     module_quantile: float = pydantic.Field(
         ge=0, le=1, description="quantile of |r| from which a latent dim counts for a module"
     )

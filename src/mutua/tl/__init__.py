@@ -4,6 +4,7 @@ from mutua.tl.ablation import ablate
 from mutua.tl.annotated_motifs import annotated_motifs
 from mutua.tl.annotation import annotate
 from mutua.tl.annotation_counts import count_annotations
+from mutua.tl.associate_modules import associate_modules
 from mutua.tl.attribution import attribute, select_target
 from mutua.tl.autoencoder import autoencoder, encode
 from mutua.tl.contacts import compare_contacts
@@ -11,8 +12,10 @@ from mutua.tl.design import design
 from mutua.tl.distance import mi_by_distance
 from mutua.tl.enriched_kmers import enriched_kmers
 from mutua.tl.explain import explain_pair
+from mutua.tl.feature_modules import feature_modules, module_scores
 from mutua.tl.filtering import filter_annotations
 from mutua.tl.kmer_enrichment import kmer_enrichment
+from mutua.tl.latent_correlation import latent_correlation
 from mutua.tl.marginalization import marginalize, space
 from mutua.tl.motif_enrichment import motif_enrichment
 from mutua.tl.motif_families import cluster_motifs, motif_similarity
@@ -21,6 +24,7 @@ from mutua.tl.mutual_information import mutual_information
 from mutua.tl.pair_spacings import pair_spacings
 from mutua.tl.position_mi import position_mi
 from mutua.tl.position_mi_comparison import compare_position_mi
+from mutua.tl.predict_metadata import predict_metadata, predictor_importance
 from mutua.tl.prediction import predict
 from mutua.tl.scanning import scan
 from mutua.tl.seqlets import seqlets
@@ -30,6 +34,7 @@ __all__ = [
     "ablate",
     "annotate",
     "annotated_motifs",
+    "associate_modules",
     "attribute",
     "autoencoder",
     "cluster_motifs",
@@ -40,10 +45,13 @@ __all__ = [
     "encode",
     "enriched_kmers",
     "explain_pair",
+    "feature_modules",
     "filter_annotations",
     "kmer_enrichment",
+    "latent_correlation",
     "marginalize",
     "mi_by_distance",
+    "module_scores",
     "motif_enrichment",
     "motif_similarity",
     "mutual_information",
@@ -51,6 +59,8 @@ __all__ = [
     "pair_spacings",
     "position_mi",
     "predict",
+    "predict_metadata",
+    "predictor_importance",
     "scan",
     "select_target",
     "seqlets",
