@@ -107,10 +107,10 @@ def simulate_metagenome(
         0.01, and ``obs["batch"]`` or ``obs["age"]``. Truth about features:
         ``var["true_module"]`` (missing outside of modules) and ``obsm["latent"]``, the latent
         dims by the names of their modules. Truth about genomes: ``var["role"]``,
-        ``var["true_module"]`` and ``var["zero_fraction"]``; ``varm["correlation"]``, r of the logarithm of every genome with
-        every latent dim before zeros, whatever it comes from; ``varm["mi"]``, nats, what the
-        genome with its zeros tells about the latent dim given the confounder, which is 0 for
-        dependencies that are only confounded:
+        ``var["true_module"]`` and ``var["zero_fraction"]``; ``varm["correlation"]``, r of the
+        logarithm of every genome with every latent dim before zeros, whatever it comes from;
+        ``varm["mi"]``, nats, what the genome with its zeros tells about the latent dim given the
+        confounder, which is 0 for dependencies that are only confounded:
         ``-(1 - zero_fraction) / 2 * ln(1 - r²)``, with r the partial correlation.
 
     Raises
