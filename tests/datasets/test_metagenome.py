@@ -132,8 +132,8 @@ def test_features_of_a_module_correlate(large: Any) -> None:
 def test_a_number_is_a_range_of_one() -> None:
     _, genomes = mt.datasets.simulate_metagenome(correlation=-0.5, zero_fraction=0.0)
     stated = genomes.varm["correlation"].to_numpy()[:60]
-    np.testing.assert_array_equal(np.take_along_axis(
-        stated, genomes.var["true_module"].cat.codes.to_numpy()[:60, None], axis=1), -0.5)  # fmt: skip
+    own = genomes.var["true_module"].cat.codes.to_numpy()[:60, None]
+    np.testing.assert_array_equal(np.take_along_axis(stated, own, axis=1), -0.5)
     assert (genomes.X > 0).all()
     unconfounded = genomes.varm["mi"].to_numpy()[4, 4]
     assert unconfounded == pytest.approx(-0.5 * np.log(1 - 0.25))
