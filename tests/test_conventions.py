@@ -19,7 +19,7 @@ VERBS = [name for name in mt.__all__ if inspect.isfunction(getattr(mt, name))]
 
 def public_functions() -> list[tuple[str, Callable[..., object]]]:
     found = [(name, getattr(mt, name)) for name in VERBS]
-    for place in ("pp", "tl", "pl", "datasets"):
+    for place in ("pp", "tl", "pl", "get", "datasets"):
         module = getattr(mt, place)
         found += [
             (f"{place}.{name}", getattr(module, name))

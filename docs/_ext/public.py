@@ -21,6 +21,7 @@ _TITLES = {
     "pp": "Preprocessing: ``pp``",
     "tl": "Tools: ``tl``",
     "pl": "Plots: ``pl``",
+    "get": "Results as tables: ``get``",
     "datasets": "Datasets: ``datasets``",
     "report": "Report: ``report``",
     "stats": "Significance: ``stats``",

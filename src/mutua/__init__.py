@@ -13,7 +13,7 @@ from mutua import errors
 from mutua.settings import settings
 
 if TYPE_CHECKING:
-    from mutua import datasets, io, models, pl, pp, report, stats, tl
+    from mutua import datasets, get, io, models, pl, pp, report, stats, tl
     from mutua.analysis import Analysis, open
     from mutua.io.annotations import read_annotations, write_annotations
     from mutua.io.bigwig import write_bigwig
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mutua.io.from_dataframe import from_dataframe
     from mutua.io.interop import from_plotmi, to_plotmi
     from mutua.io.motifs import read_motifs, write_motifs
+    from mutua.io.programs import read_programs
     from mutua.io.regions import read_regions
     from mutua.io.sequences import (
         from_one_hot,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
         to_xarray,
     )
 
-_SUBMODULES = ("datasets", "io", "models", "pl", "pp", "report", "stats", "tl")
+_SUBMODULES = ("datasets", "get", "io", "models", "pl", "pp", "report", "stats", "tl")
 _PLACES = {
     "Analysis": "mutua.analysis",
     "open": "mutua.analysis",
@@ -89,6 +90,7 @@ _PLACES = {
     "read_contacts": "mutua.io.contacts",
     "read_fasta": "mutua.io.sequences",
     "read_motifs": "mutua.io.motifs",
+    "read_programs": "mutua.io.programs",
     "read_regions": "mutua.io.regions",
     "read_table": "mutua.io.tables",
     "read_text": "mutua.io.sequences",
@@ -124,6 +126,7 @@ __all__ = [
     "from_plotmi",
     "from_strings",
     "from_tangermeme",
+    "get",
     "io",
     "models",
     "open",
@@ -133,6 +136,7 @@ __all__ = [
     "read_contacts",
     "read_fasta",
     "read_motifs",
+    "read_programs",
     "read_regions",
     "read_table",
     "read_text",

@@ -24,9 +24,10 @@ CONTROL = "non-targeting"
 _TIME_STEP, _STEPS = 0.1, 120  # in lifetimes of a regulator; 12 of them forget the start
 _NOISE = 0.35  # of the activity, per square root of a lifetime
 _STEEPNESS = 4.0
-_COUNTS = 2.0  # molecules of a gene in a cell, on average
+_COUNTS = 1.0  # molecules of a gene in a cell, on average
+_ABUNDANCE = 1.0  # standard deviation of the logarithm of the means of genes
 _DISPERSION = 4.0  # shape of the gamma distribution of expression around its mean
-_FOLD = 2.0  # of the expression of a gene, on a log2 scale, from inactive to active
+_FOLD = 4.0  # of the expression of a gene, on a log2 scale, from inactive to active
 
 
 class PerturbationScreen(NamedTuple):
@@ -58,6 +59,9 @@ def simulate_perturbation_screen(
     knock-down takes away a share of the production of one regulator, its efficiency, and an
     activation makes up for the same share of what is missing. This is not the model that
     `mutua.tl.program_network` fits, so that what it finds can be judged.
+
+    Genes follow the activity of the regulator of their program, sixteenfold between its
+    extremes, and are counted with the spread and the many zeros of single cells (60 % by default).
 
     Parameters
     ----------
@@ -109,7 +113,7 @@ def simulate_perturbation_screen(
     >>> cells.shape, int((network["coupling"] != 0).sum())
     ((600, 160), 10)
     >>> cells.obs["perturbation"].value_counts().to_dict()
-    {'knock-down': 360, 'activation': 180, 'control': 60}
+    {'knock-down': 324, 'activation': 216, 'control': 60}
     """
     n_programs = whole_number("n_programs", n_programs, low=2)
     most = n_programs * (n_programs - 1)
@@ -123,8 +127,7 @@ def simulate_perturbation_screen(
     seed = whole_number("seed", seed, low=0)
     activated = number("activated", activated, low=0, high=1)
     dropout = number("dropout", dropout, low=0, high=1)
-    if len(efficiency) != 2 or not 0 <= efficiency[0] <= efficiency[1] <= 1:
-        raise InvalidInput("efficiency", f"{efficiency}", "use (least, largest) from 0 to 1")
+    efficiency = _least_and_largest(efficiency)
     arguments = {name: value for name, value in locals().items() if name != "most"}
     rng = np.random.default_rng(seed)
 
@@ -137,6 +140,15 @@ def simulate_perturbation_screen(
     cells = _expression(activity, obs, genes_per_program, n_background_genes, dropout, rng)
     stamp(cells, "AnnData", 1, call_step("datasets.simulate_perturbation_screen", arguments))
     return PerturbationScreen(cells, _network(weights, guides, obs, arguments))
+
+
+def _least_and_largest(efficiency: object) -> tuple[float, float]:
+    if not isinstance(efficiency, tuple | list) or len(efficiency) != 2:
+        raise InvalidInput("efficiency", f"{efficiency!r}", "use (least, largest) from 0 to 1")
+    least, largest = (number("efficiency", value, low=0, high=1) for value in efficiency)
+    if least > largest:
+        raise InvalidInput("efficiency", f"{efficiency}", "use the smaller number first")
+    return least, largest
 
 
 def _edges(n: int, n_edges: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -178,14 +190,14 @@ def _cells(guides: pd.DataFrame, n_cells: int, n_batches: int) -> pd.DataFrame:
     others = guides.index[guides["target_index"] >= 0].to_numpy()
     n_control = n_cells // 10
     # Each guide in turn, and each time all guides were given out, the next batch.
-    number = np.concatenate(
+    given = np.concatenate(
         [
             np.stack([np.resize(own, n), (np.arange(n) // len(own)) % n_batches])
             for own, n in ((control, n_control), (others, n_cells - n_control))
         ],
         axis=1,
     )
-    index, batch = number
+    index, batch = given
     target = guides["target_index"].to_numpy()[index]
     shift = guides["shift"].to_numpy()[index]
     kind = np.where(shift > 0, "activation", "knock-down").astype(object)
@@ -243,10 +255,10 @@ def _expression(
     ]
     n_genes = len(program)
     batch = obs["batch"].cat.codes.to_numpy()
-    base = rng.gamma(2.0, size=n_genes)
+    base = rng.lognormal(0, _ABUNDANCE, n_genes)
     measured = np.exp(rng.normal(0, 0.15, (batch.max() + 1, n_genes)))
     following = np.c_[activity, np.full(len(activity), 0.5)][:, program]
-    mean = base * measured[batch] * 2 ** (_FOLD * (2 * following - 1))
+    mean = base * measured[batch] * 2 ** (_FOLD * (following - 0.5))
     mean *= rng.lognormal(0, 0.3, (len(activity), 1)) * _COUNTS * (1 - dropout) / mean.mean()
     # Negative binomial: Poisson counts around a gamma distribution.
     counts = rng.poisson(mean * rng.gamma(_DISPERSION, 1 / _DISPERSION, mean.shape))

@@ -131,7 +131,8 @@ def _check(value: object, slot: _Slot, where: str) -> Kind | None:
     if not slot.kinds or (slot.anndata and not isinstance(value, xr.Dataset)):
         options = [*(f"a Dataset[{kind.__name__}]" for kind in slot.kinds), "an AnnData"]
         options += [f"a {other.__name__}" for other in slot.others]
-        fault = Fault("object", f"a {type(value).__name__}", f"pass {' or '.join(options)}")
+        remedy = f"pass {' or '.join(options)}{_modality(value)}"
+        fault = Fault("object", f"a {type(value).__name__}", remedy)
         raise InvalidElement(
             "AnnData" if not slot.kinds else slot.kinds[0].__name__, [fault], where
         )
@@ -146,6 +147,14 @@ def _check(value: object, slot: _Slot, where: str) -> Kind | None:
     best = recorded if recorded in found else max(found, key=lambda kind: _present(kind, value))
     assert best is not None
     raise InvalidElement(best.__name__, found[best], where)
+
+
+def _modality(value: object) -> str:
+    """Name a modality to pass instead of a MuData, whose package need not be there."""
+    names = list(getattr(value, "mod", ())) if type(value).__name__ == "MuData" else []
+    if not names:
+        return ""
+    return f", such as its modality mdata[{'rna' if 'rna' in names else names[0]!r}]"
 
 
 def _present(kind: Kind, value: object) -> int:

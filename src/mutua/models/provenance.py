@@ -236,4 +236,4 @@ def function_name(function: Callable[..., Any]) -> str:
     if top != "mutua":
         return short if module == "__main__" else f"{module}.{short}"
     place = rest.partition(".")[0]
-    return f"{place}.{short}" if place in ("pp", "tl", "pl", "datasets") else short
+    return f"{place}.{short}" if place in ("pp", "tl", "pl", "get", "datasets") else short

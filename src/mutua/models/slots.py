@@ -18,6 +18,7 @@ import xarray as xr
 from scipy import sparse
 
 from mutua.errors import InvalidInput
+from mutua.models.checked import checked
 from mutua.models.dims import FEATURE, LATENT, MODULE, PROGRAM, SAMPLE
 
 __all__ = [
@@ -277,6 +278,7 @@ def columns(adata: anndata.AnnData, key: str, *, argument: str) -> tuple[np.ndar
     return values, [f"{stem}_{number}" for number in range(values.shape[1])]
 
 
+@checked
 def to_xarray(adata: anndata.AnnData, key: str) -> xr.Dataset:
     """Give a result that stands in several slots of an AnnData as one labelled Dataset.
 
