@@ -30,7 +30,7 @@ def of_no_seqlets() -> xr.Dataset:
 
 
 def of_no_hits() -> xr.Dataset:
-    motifs = mt.MotifSet.build({"wide": "ACGT" * LENGTH, "short": "AC"})
+    motifs = mt.MotifSet.build({"wide": "ACGT" * LENGTH, "absent": "ACGTACGTAC"})
     return mt.tl.scan(attributions(), motifs)
 
 
@@ -60,6 +60,8 @@ def test_counts_and_pairs(nothing: xr.Dataset) -> None:
     spacings = mt.tl.pair_spacings(nothing, keep="all")
     assert spacings.sizes["pair"] == 0
     assert mt.tl.filter_annotations(nothing, best_of_overlapping="all").sizes["annotation"] == 0
+    families = nothing.assign_coords(family=("motif", ["a"] * nothing.sizes["motif"]))
+    assert mt.tl.merge_families(families).sizes["annotation"] == 0
     enriched = mt.tl.motif_enrichment(nothing, ["a", "b", "b"] * 2)
     assert enriched.sizes["group"] == 2
     assert not enriched["n_both"].values.any()
@@ -70,8 +72,9 @@ def test_plots(nothing: xr.Dataset) -> None:
     assert mt.pl.pair_matrix(pairs).get_title() == "no pairs, 6 sequences"
     figure = mt.pl.spacing(mt.tl.pair_spacings(nothing))
     assert figure.axes[0].get_title(loc="left") == "no pairs"
+    pair = tuple(nothing["motif"].values[:2].tolist())
     with pytest.raises(InvalidInput, match="has no distances"):
-        mt.pl.spacing(mt.tl.pair_spacings(nothing), pair=("wide", "short"))
+        mt.pl.spacing(mt.tl.pair_spacings(nothing), pair=pair)
     mt.pl.annotation_counts(nothing)
     mt.pl.seqlet_map(nothing)
     ax = mt.pl.logo(attributions(), sequence=2, annotations=nothing)

@@ -365,3 +365,16 @@ def test_progress(monkeypatch, capsys):
     assert "predict" in capsys.readouterr().err
     apply(Recorder(), progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_the_arguments_that_a_model_lacks_are_said():
+    class Two(torch.nn.Module):
+        def forward(self, letters, signal, *, scale=1.0):
+            return letters.sum(dim=(1, 2)) + signal * scale
+
+    for model in (Two(), lambda letters, signal: letters.sum(dim=(1, 2)) + signal):
+        with pytest.raises(InvalidInput, match=r"`args`: 0 .* \(letters, signal.*'signal'"):
+            apply(model)
+        with pytest.raises(InvalidInput, match="`args`: 2 for a model"):
+            apply(model, args=[np.zeros(3)] * 2)
+        assert apply(model, args=[np.ones(3, np.float32)])[0].shape == (3, 1)

@@ -178,7 +178,7 @@ def test_infinity_is_a_number():
         ({"target": [total, "low"]}, "functions and names mixed"),
         ({"target": []}, "`target`: none"),
         ({"target": ["low", 0]}, r"names repeat: \['low', 'low'\]"),
-        ({"target_names": ["a"]}, r"`target_names`: 1 name\(s\) for 2 output\(s\)"),
+        ({"target_names": ["a"]}, r"`target_names`: 1 name for 2 outputs"),
         ({"target_names": ["a", "a"]}, "`target_names`: names repeat"),
         ({"target_names": [1, 2]}, r"`target_names`: \[1, 2\]. Give a list of strings"),
         ({"target_names": 3}, "`target_names`: 3"),
@@ -192,7 +192,7 @@ def test_targets_that_are_refused(options, message):
 
 
 def test_the_names_of_the_model_are_named_as_such():
-    with pytest.raises(InvalidInput, match=r"`model.target_names`: 2 name\(s\) for 1 output"):
+    with pytest.raises(InvalidInput, match=r"`model.target_names`: 2 names for 1 output"):
         resolve(MEAN, model=Named())
     with pytest.raises(InvalidInput, match="`target`: names repeat"):
         resolve({"a1": MEAN, "a": PROFILE[:, 0]})
@@ -201,7 +201,7 @@ def test_the_names_of_the_model_are_named_as_such():
 def test_later_batches_have_as_many_outputs():
     for target in (None, lambda out: out):
         targets = resolve(PROFILE[:, 0], target=target)
-        with pytest.raises(InvalidInput, match="gave 1 outputs per sequence after 2"):
+        with pytest.raises(InvalidInput, match="gave 1 output per sequence after 2"):
             targets.pick(PROFILE[:, 0, :1], N)
 
 

@@ -181,12 +181,19 @@ def test_complements_are_those_of_the_kernels(letters: str) -> None:
     ("motifs", "message"),
     [
         ({"a": GATA * 2}, "variable 'probability', motif 'a': column 0 sums to 2, not 1, as 4"),
-        ({"a": soft(3), "b": GATA - 1}, "values are not >= 0 (first: -1.0 at motif 1, letter 0, m"),
-        ({"a": GATA * np.nan}, "20 values are NaN (first: nan at motif 0, letter 0, motif_positi"),
-        ({"a": np.empty((4, 0)), "b": GATA}, "'length': 1 value is not >= 1 (first: 0 at motif 0)"),
-        ({"a": ""}, "variable 'length': 1 value is not >= 1 (first: 0 at motif 0)"),
+        (
+            {"a": soft(3), "b": GATA - 1},
+            "motif 'b': a value of column 0 is negative, as 4 more of its columns -> use prob",
+        ),
+        (
+            {"a": GATA * np.nan},
+            "motif 'a': a value of column 0 is NaN, as 4 more of its columns -> use numbers",
+        ),
+        ({"a": np.empty((4, 0)), "b": GATA}, "motif 'a': it has no columns -> give it one column"),
+        ({"a": GATA, "b": ""}, "variable 'probability', motif 'b': it has no columns"),
+        (np.stack([GATA, GATA - 1]), "motif 1: a value of column 0 is negative"),
     ],
-    ids=["counts", "negative", "NaN", "no columns", "no letters"],
+    ids=["counts", "negative", "NaN", "no columns", "no letters", "stack"],
 )
 def test_motifs_that_are_none(motifs: dict[str, object], message: str) -> None:
     assert message in "\n".join(faults(motifs))

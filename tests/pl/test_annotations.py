@@ -37,6 +37,10 @@ def test_bars_are_sequences_and_texts_annotations() -> None:
     assert [bar.get_width() for bar in ax.patches] == [5, 4, 3, 2, 1]
     assert [text.get_text().strip() for text in ax.texts] == ["10", "8", "6", "4", "9"]
     assert ax.get_xlabel() == "sequences with the motif, of 7"
+    assert ax.get_title().splitlines() == [
+        "5 motifs, 37 annotations",
+        "grey: annotations of the motif, of which a sequence may hold several",
+    ]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the most frequent on top
     ax = annotation_counts(ann, n=2)
     assert labels(ax) == ["m3", "B m2"]

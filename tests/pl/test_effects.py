@@ -67,9 +67,10 @@ def test_boxes_are_sorted_and_coloured():
     assert names(plot(element, sort=False)) == ["m0", "m1", "m2"]
 
 
-def test_names_beside_ids():
-    ax = plot(made([0.1, -0.5], name=("experiment", ["GATA1", ""])))
-    assert names(ax) == ["GATA1 (m0)", "m1"]
+def test_names_with_ids_where_they_repeat():
+    name = ("experiment", ["GATA1", "", "TAL1", "TAL1"])
+    ax = plot(made([0.1, -0.5, 0.05, 0.02], name=name))
+    assert names(ax) == ["GATA1", "TAL1 (m2)", "TAL1 (m3)", "m1"]
 
 
 def test_only_the_largest_are_shown():
@@ -78,14 +79,21 @@ def test_only_the_largest_are_shown():
     assert ax.get_ylabel() == "motif put in (2 of 4)"
 
 
-def test_experiments_without_values():
-    element = made([0.1, 0.2])
+def test_experiments_without_values_are_left_out_and_others_counted():
+    element = made([0.1, 0.2, 0.3])
     element["after"][:, 0] = np.nan
     element["after"][5:, 1] = np.nan
     ax = plot(element)
-    assert names(ax) == ["m1", "m0"]
-    assert "none" in [text.get_text() for text in ax.texts]
-    assert sum(len(points.get_offsets()) for points in ax.collections) == 5
+    assert names(ax) == ["m2", "m1"]
+    assert ax.get_ylabel() == "motif put in"
+    counts = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert counts == {f"n = {N}": 0, "n = 5": 1}
+    assert sum(len(points.get_offsets()) for points in ax.collections) == 5 + N
+    assert not plot(made([0.1, 0.2])).texts
+    element["after"][:] = np.nan
+    ax = plot(element)
+    assert names(ax) == ["m0", "m1", "m2"]
+    assert [text.get_text() for text in ax.texts].count("none") == 3
 
 
 @pytest.mark.parametrize("change", [[], [0.1]], ids=["no experiments", "no sequences"])
@@ -103,6 +111,17 @@ def test_spacings_are_a_line():
     np.testing.assert_allclose(line.get_ydata(), [0.1, 0.2, 0.3], atol=0.01)
     assert ax.get_xlabel() == "letters between the motifs"
     assert ax.get_ylabel() == "change of signal"
+    skewed = made([0.3, 0.1, 0.2], "space", spacing=spacing)
+    skewed["after"].values[0] += 1e4  # the median stays within the quartiles
+    ax = plot(skewed)
+    (line,) = (line for line in ax.lines if len(line.get_xdata()) == 3)
+    change = (skewed["after"] - skewed["before"]).values[:, [1, 2, 0], 0]
+    np.testing.assert_allclose(line.get_ydata(), np.median(change, axis=0), rtol=1e-6)
+    (band,) = ax.collections
+    low, high = np.quantile(change, [0.25, 0.75], axis=0)
+    assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(low.min(), rel=1e-6)
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(high.max(), rel=1e-6)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["quartiles", "median"]
     plot(made([0.3], "space", spacing=("experiment", [2])).isel(sequence=slice(0, 0)))
 
 

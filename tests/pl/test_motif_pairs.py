@@ -64,7 +64,9 @@ def test_ratios_stand_at_their_motifs(ordered: bool) -> None:
     assert image.norm.vmin == -image.norm.vmax
     red, _, blue, _ = image.cmap(image.norm(image.norm.vmax))
     assert red > blue
-    assert ax.get_title() == "6 motifs, 321 sequences; dot: q ≤ 0.05"
+    assert ax.get_title() == "6 motifs, 321 sequences\ndot: q ≤ 0.05"
+    pale = np.asarray(ax.images[1].get_array())[..., 3] > 0
+    assert set(map(tuple, np.argwhere(~pale & np.isfinite(matrix)).tolist())) == dots(ax)
     assert ax.get_ylabel() == ("motif on the left" if ordered else "")
 
 
@@ -76,7 +78,17 @@ def test_the_motifs_of_the_most_significant_pairs_are_drawn() -> None:
     ax = pair_matrix(untested, n=2)
     assert sorted(shown(ax)[0]) == ["m0", "m3"]
     assert not dots(ax)
-    assert "dot" not in ax.get_title()
+    assert len(ax.images) == 1
+    assert "\n" not in ax.get_title()
+
+
+def test_where_no_pair_is_significant_all_are_pale() -> None:
+    none = pairs(6)
+    ax = pair_matrix(none.assign(q_value=none["q_value"] * 0 + 0.3), q_value=0.1)
+    assert ax.get_title().endswith("\nno pair at q ≤ 0.1")
+    matrix = np.asarray(ax.images[0].get_array().filled(np.nan))
+    pale = np.asarray(ax.images[1].get_array())[..., 3] > 0
+    np.testing.assert_array_equal(pale, np.isfinite(matrix))
 
 
 def test_what_cannot_be_drawn_as_a_matrix_is_refused() -> None:
@@ -132,7 +144,9 @@ def test_a_panel_for_each_orientation_with_significant_distances_coloured() -> N
     assert heights(panels[1], "#2166ac") == {7: 0}
     assert heights(panels[0], "#b2182b") == {}
     assert heights(panels[0], "0.72") == dict.fromkeys(range(-2, 9), 6)
-    np.testing.assert_array_equal(panels[0].lines[0].get_ydata(), 6.5)
+    means = np.array(panels[0].collections[0].get_segments())
+    np.testing.assert_array_equal(means[..., 1], 6.5)
+    np.testing.assert_array_equal(means[..., 0].mean(axis=1), np.arange(-2, 9))
     assert [text.get_text() for text in panels[1].texts] == ["4"]
     assert panels[0].get_xlim() == (-3, 13)
     assert len({ax.get_ylim() for ax in panels}) == 1
@@ -150,10 +164,10 @@ def test_without_orientation_there_is_one_panel() -> None:
 
 def test_the_pair_is_chosen_by_its_ids() -> None:
     several = spacings(n_pairs=2)
-    for pair in (("m1", "m2"), ("m2", "m1")):
+    for pair in (("m1", "m2"), ("m2", "m1"), ("TAL1", "m2")):
         assert spacing(several, pair=pair).axes[0].get_title(loc="left") == "TAL1 → KLF1 →"
     for pair, match in (
-        (None, "2 pairs"), (("m0", "m2"), "no distances"), (("m0", "x"), "no distances"),
+        (None, "2 pairs"), (("m0", "m2"), "no distances"), (("m0", "x"), "'x' is no motif"),
         ("m0", "tuple"), (("m0",), "tuple"),
     ):  # fmt: skip
         with pytest.raises(InvalidInput, match=match) as error:

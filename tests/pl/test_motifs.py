@@ -171,7 +171,7 @@ def test_what_is_refused() -> None:
     protein = mt.MotifSet.build({"a": "RK"}, alphabet="protein")
     for call, message in [
         (lambda: mt.pl.motif(motifs()), "`motif`: there are 2 motifs. Use one of ['soft', 'GAT']"),
-        (lambda: mt.pl.motif(motifs(), motif="x"), "`motif`: 'x'. Use one of"),
+        (lambda: mt.pl.motif(motifs(), motif="x"), "`motif`: 'x' is no motif. Use one of"),
         (
             lambda: mt.pl.motif(motifs(), motif="GAT", which="contribution"),
             "`which`: the motifs ha",

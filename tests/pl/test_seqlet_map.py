@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
+import mutua as mt
 from mutua.errors import InvalidElement, InvalidInput
 from mutua.models import Annotations
 from mutua.pl.seqlet_map import seqlet_map
@@ -121,6 +122,45 @@ def test_many_sequences_share_rows_and_none_is_lost() -> None:
 
 def test_first_position_numbers_the_axis() -> None:
     assert seqlet_map(spans(), first_position=-6).get_xlim() == (-6.5, 5.5)
+
+
+def test_the_set_numbers_the_axis() -> None:
+    seqs = mt.pp.random_sequences(N, length=LENGTH, seed=0)
+    ax = seqlet_map(spans(), sequences=seqs)
+    assert (ax.get_xlim(), ax.get_xlabel()) == ((-0.5, 11.5), "position")
+    numbered = mt.pp.number_positions(seqs, -6, label="position relative to the exon")
+    ax = seqlet_map(spans(), sequences=numbered)
+    assert ax.get_xlim() == (-6.5, 5.5)
+    assert ax.get_xlabel() == "position relative to the exon (nt)"
+    odd = seqs.assign_coords(position=[-3, -2, -1, *range(1, 10)])
+    ax = seqlet_map(spans(), sequences=odd)
+    ax.figure.canvas.draw()
+    ticks = {
+        round(x): text.get_text()
+        for x, text in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    }
+    assert {place: ticks[place] for place in (0, 2, 4)} == {0: "-3", 2: "-1", 4: "2"}
+    for other in (seqs.isel(sequence=slice(3)), seqs.isel(position=slice(9))):
+        with pytest.raises(InvalidInput, match=r"`sequences`: .*and the spans are in 4 of 12"):
+            seqlet_map(spans(), sequences=other)
+    with pytest.raises(InvalidInput, match="first_position"):
+        seqlet_map(spans(), sequences=seqs, first_position=3)
+
+
+def test_families_are_coloured_where_most_motifs_would_be_grey() -> None:
+    n = 12
+    many = Annotations.build(
+        sequence_index=np.arange(n) % N, start=np.zeros(n, int), end=np.full(n, 2),
+        motif_index=np.append(np.arange(n - 1), -1), motif=[f"m{i}" for i in range(n - 1)],
+        family=["ETS"] * 5 + ["AP-1"] * 4 + ["", "SOX"], sequence_length=[LENGTH] * N,
+        source="user",
+    )  # fmt: skip
+    expected = ["ETS (5)", "AP-1 (4)", "other families (2)", "no motif (1)"]
+    assert list(legend(seqlet_map(many, n_motifs=2))) == expected
+    by_motif = ["m0 (1)", "m1 (1)", "other motifs (9)", "no motif (1)"]
+    assert list(legend(seqlet_map(many, n_motifs=2, by="motif"))) == by_motif
+    assert "m9 (1)" in legend(seqlet_map(many, n_motifs=4, by="family"))
+    assert seqlet_map(many, n_motifs=10).get_legend().get_title().get_text() == "motif"
 
 
 def test_no_spans_give_an_empty_map() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from scipy.stats import binom
+
 
 class Row(NamedTuple):
     sequence: int
@@ -87,6 +89,36 @@ def spacings(
             for d, n in placements.items():
                 expected[*pair, d] += Fraction(n, total)
     return counts, dict(expected)
+
+
+def spacing_p(
+    counts: dict[int, int], expected: dict[int, float], *, level: float = 0.01
+) -> dict[int, tuple[float, float]]:
+    """Give the expected number and the p-value of each distance of one pair.
+
+    Each is tested among all that are not too frequent; these are found first, by Bonferroni.
+    """
+    possible = [d for d, mean in expected.items() if mean > 0]
+
+    def test(d: int, others: set[int]) -> tuple[float, float]:
+        among = [x for x in possible if x == d or x not in others]
+        total = sum(counts.get(x, 0) for x in among)
+        share = float(expected[d] / sum(expected[x] for x in among))
+        n = counts.get(d, 0)
+        p = 2 * min(binom.sf(n - 1, total, share), binom.cdf(n, total, share))
+        return total * share, min(1.0, float(p))
+
+    frequent: set[int] = set()
+    while True:
+        found = set()
+        for d in possible:
+            if d not in frequent:
+                mean, p = test(d, frequent)
+                if counts.get(d, 0) > mean and p * len(possible) <= level:
+                    found.add(d)
+        if not found:
+            return {d: test(d, frequent) for d in possible}
+        frequent |= found
 
 
 def has_motif(rows: Sequence[Row]) -> set[tuple[int, int]]:

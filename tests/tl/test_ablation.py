@@ -75,7 +75,12 @@ def test_annotations_by_motif_and_one_by_one():
     assert after[0, 0] > after[3, 1] > after[0, 1] > 0  # 8, 4 and 2 letters
     np.testing.assert_array_equal(np.isfinite(out["after_std"].values[..., 0]), there)
 
+    named = spans.assign_coords(name=("motif", ["GATA1", "", "SOX2"]))
+    out = ablate(seqs, counting, annotations=named, **options)
+    assert out["name"].values.tolist() == ["GATA1", "", "SOX2"]
+
     out = ablate(seqs, counting, annotations=spans, by="annotation", **options)
+    assert "name" not in out.coords
     assert out["experiment"].values.tolist() == ["annotation 0", "annotation 1", "annotation 2"]
     after = out["after"].values[..., 0]
     there = np.zeros((N, 3), bool)

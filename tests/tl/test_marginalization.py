@@ -64,6 +64,17 @@ def test_motifs_in_every_form(seqs):
     np.testing.assert_array_equal(expected["after"].sel(target="C")[:, 0], n_c)
 
 
+def test_letters_of_rna_are_refused_for_dna(seqs):
+    with pytest.raises(InvalidInput, match=r"`motifs`: motif 'UGACUCA' has 'U'.*'ACGT'.*'T' for"):
+        marginalize(seqs, Network(), ["GATA", "UGACUCA"])
+    with pytest.raises(InvalidInput, match="motif 'site' has 'U'"):
+        space(seqs, Network(), {"site": "gau", "other": "GA"}, spacings=[1])
+    rna = mt.pp.random_sequences(3, length=LENGTH, alphabet="RNA", seed=0)
+    with pytest.raises(InvalidInput, match="motif 'GAT' has 'T'"):
+        marginalize(rna, lambda letters: letters.sum(dim=(1, 2)), "GAT")
+    assert marginalize(rna, lambda letters: letters.sum(dim=(1, 2)), "GAU").sizes["experiment"] == 1
+
+
 def test_drawn_letters_depend_on_the_number_of_the_sequence():
     seqs = mt.pp.random_sequences(400, length=LENGTH, seed=0)
     options = {"target_names": list("ACGT"), "seed": 5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,25 @@ def test_lazily_opened(sequences: xr.Dataset, motifs: xr.Dataset, tmp_path: Path
     assert rows(found) == rows(scan(sequences, motifs, p_threshold=0.02))
 
 
+def test_motifs_that_can_have_no_hits_are_named_once(sequences: xr.Dataset) -> None:
+    given = {f"M{i}": "ACGTAC" for i in range(12)} | {"long": "ACGTACGT", "vague": "ANNNNNNNNNC"}
+    many = mt.MotifSet.build(given, name=["", *(f"name{i}" for i in range(1, 14))])
+    with pytest.warns(UserWarning, match="can have no hits") as record:
+        hits = scan(sequences, many, p_threshold=1.1e-4, strand="forward")
+    assert len(record) == 1
+    message = str(record[0].message)
+    assert message.startswith(
+        "13 of 14 motifs can have no hits: even the best sequence of M0, name1"
+    )
+    assert "name9 and 3 more is not as unlikely as p_threshold=0.00011." in message
+    assert record[0].filename == __file__
+    assert set(hits["motif_index"].values.tolist()) <= {12}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scan(sequences, many, p_threshold=0.3)
+
+
+@pytest.mark.filterwarnings("ignore:3 of 3 motifs")
 def test_nothing_found(motifs: xr.Dataset, sequences: xr.Dataset) -> None:
     short = mt.from_strings(["ACG", "TTT"])
     for given, options in (

@@ -129,6 +129,14 @@ def test_control_sets_the_threshold() -> None:
         assert seqlets(control, control=attr, negative=False).sizes["annotation"] == 0
 
 
+def test_attributions_that_are_all_0_are_said_once() -> None:
+    zero = made_up(n=5).copy()
+    zero["attribution"] = zero["attribution"] * 0
+    with pytest.warns(UserWarning, match="all attributions are 0: there are no seqlets") as said:
+        assert seqlets(zero, control=zero).sizes["annotation"] == 0
+    assert len(said) == 1
+
+
 def test_names_and_places_of_sequences_are_kept() -> None:
     attr = made_up(n=6)
     attr = attr.assign_coords(

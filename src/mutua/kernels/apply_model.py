@@ -115,6 +115,7 @@ def apply_model(
     if n == 0:
         raise InvalidInput("sequences", "there are none", "pass at least one sequence")
     args = check_arguments(args, n)
+    _refuse_other_arguments(model, len(args))
     predictions = np.empty((0, 0), np.float32)
     with ready(model, device) as place:
         for start in progress_steps(n, batch_size, progress, "predict"):
@@ -152,6 +153,7 @@ def find_targets(
     n = len(codes)
     rows = slice(0, n)
     args = check_arguments(args, n)
+    _refuse_other_arguments(model, len(args))
     with ready(model, device) as place:
         encoded = _encode(
             check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place
@@ -232,6 +234,25 @@ def check_arguments(args: Any, n: int) -> list[Any]:
             )
         checked.append(array)
     return checked
+
+
+def _refuse_other_arguments(model: Any, n_args: int) -> None:
+    """Refuse a number of arguments that the model does not take, as far as it says so."""
+    _refuse_what_is_no_model(model)
+    function = model.forward if hasattr(model, "named_modules") else model
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*[None] * (1 + n_args))
+    except TypeError as error:
+        names = list(signature.parameters)
+        raise InvalidInput(
+            "args",
+            f"{n_args} for a model that takes ({', '.join(names)}): {error}",
+            "give what it takes after the sequences as args=[...], one row a sequence each",
+        ) from None
 
 
 def tensor_rows(argument: Any, rows: slice, place: Any) -> Any:

@@ -242,16 +242,20 @@ def _unique(names: list[str]) -> list[str]:
 def _miscounted(argument: str, names: Sequence[str], width: int) -> InvalidInput:
     return InvalidInput(
         argument,
-        f"{len(names)} name(s) for {width} output(s) per sequence",
+        f"{len(names)} name{'s' * (len(names) != 1)} for {_outputs(width)} per sequence",
         f"give {width}, by target_names=",
     )
 
 
 def _same_width(columns: Columns, width: int) -> Columns:
     if columns.shape[1] != width:
-        found = f"gave {columns.shape[1]} outputs per sequence after {width}"
+        found = f"gave {_outputs(columns.shape[1])} per sequence after {width}"
         raise InvalidInput("model", found, "give as many for every batch")
     return columns
+
+
+def _outputs(n: int) -> str:
+    return "1 output" if n == 1 else f"{n} outputs"
 
 
 def _place(target: Any, outputs: list[str]) -> int:
@@ -263,7 +267,7 @@ def _place(target: Any, outputs: list[str]) -> int:
         raise InvalidInput("target", f"{target!r}", "use a name, an index or a function")
     if not -len(outputs) <= target < len(outputs):
         raise InvalidInput(
-            "target", f"index {target}", f"the model has {len(outputs)} outputs (from 0)"
+            "target", f"index {target}", f"the model has {_outputs(len(outputs))} (from 0)"
         )
     return int(target) % len(outputs)
 

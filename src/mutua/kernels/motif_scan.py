@@ -120,6 +120,8 @@ class MotifScanner:
         )
         copies = self.n_strands if shared else 1
         thresholds = np.tile(tables.thresholds(p_threshold), copies)
+        #: (motif,) whether even the best sequence is too likely to be a hit.
+        self.hopeless = np.all(np.isinf(thresholds.reshape(self.n_strands, n)), axis=0)
         sizes = np.tile(np.diff(tables.offset), copies)
         self._tables = (
             np.tile(tables.lowest, copies),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mutua.kernels.annotation_rows import SortedRows
 from mutua.kernels.binomial import count_bounds, two_sided_p
+from mutua.kernels.spacing_peaks import find_peaks
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
 
@@ -135,6 +136,9 @@ def pair_spacings(
     A pair of rows of widths v and w in a sequence of length L has the gap d with a probability
     proportional to L - v - w - d + 1 (where one holds the other, to L + 1 - max(v, w)), among the
     gaps in range. How many of the pairs have it is tested as binomial with their mean probability.
+    Of the distances of a pair, those that are too frequent are found first, by Bonferroni's
+    correction, and again among the others until there are no more; each distance is then tested
+    among those that are not. For the best distance of a pair this is not done.
 
     The parameters are those of `SpacingTask` and `Wish`. Without order a pair is read so that the
     motif with the smaller number stands to the left, if need be on the other strand.
@@ -387,25 +391,36 @@ def _keep(
     tested = n_within >= task.min_count
     n_distances = len(expected)
     possible = 0
-    least, most = 1.0, 0.0
+    least, most = np.inf, 0.0
     for place in range(n_distances):
         if expected[place] > 0.0:
             possible += 1
-            least, most = min(least, expected[place] / n_within), max(most, expected[place])
-    most = min(most / n_within, 1.0)
+            least, most = min(least, expected[place]), max(most, expected[place])
     if tested:
         totals[0] += 1
         totals[1] += possible
+    # How many pairs there are, and are expected, at all distances that are not too frequent.
+    peak = np.zeros(n_distances, np.bool_)
+    rest, room = n_within, float(n_within)
+    if tested and not wish.best:
+        rest, room = find_peaks(counts, expected, least, most, possible, peak, n_within)
     level = 1.0 / n_distances if wish.best else wish.level
-    below, above = count_bounds(n_within, least, most, level) if tested else (-1, n_within + 1)
+    below, above = -1, n_within + 1
+    if tested:
+        below, above = count_bounds(rest, least / room, min(most / room, 1.0), level)
     best, best_p, furthest = -1, 2.0, -1.0
     for place in range(n_distances):
-        n, mean = counts[place], expected[place]
+        n, mean, total = counts[place], expected[place], rest
+        if peak[place]:
+            total = rest + n
+            mean *= total / (room + mean)
+        elif room < n_within:
+            mean = min(mean / room, 1.0) * rest
         listed = wish.everything and not wish.best and (n > 0 or mean >= _LISTED)
-        extreme = tested and mean > 0.0 and (n <= below or n >= above)
+        extreme = tested and mean > 0.0 and (peak[place] or n <= below or n >= above)
         p = np.nan
         if extreme or (listed and tested):
-            p = two_sided_p(n, n_within, min(mean / n_within, 1.0))
+            p = two_sided_p(n, total, min(mean / max(total, 1), 1.0))
         if wish.best:
             deviation = abs(n - mean) / np.sqrt(mean + 1e-9) if mean > 0.0 else -1.0
             if p < best_p or (best_p > 1.0 and np.isnan(p) and deviation > furthest):

@@ -9,7 +9,7 @@ import numpy as np
 import pydantic
 import xarray as xr
 
-from mutua.errors import Fault, InvalidInput
+from mutua.errors import Fault, InvalidElement, InvalidInput
 from mutua.models.alphabets import MOST_LETTERS, alphabet_faults, resolve_alphabet
 from mutua.models.base import Coordinate, Dataset, Element, coordinate, variable
 from mutua.models.build import assemble
@@ -169,7 +169,8 @@ class MotifSet(Element):
         InvalidInput
             If something is no matrix with a row for each letter, or a symbol is unknown.
         InvalidElement
-            For columns that do not sum to 1, repeated ids and everything else that is wrong.
+            For motifs that are empty, NaN or negative values, columns that do not sum to 1,
+            repeated ids and everything else that is wrong.
 
         Examples
         --------
@@ -198,6 +199,8 @@ class MotifSet(Element):
             if isinstance(given.get(name), Mapping):
                 _stack(given, name, letters)
         _complete(given, shares := frequencies(background, letters))
+        if faults := list(_early_faults(given)):
+            raise InvalidElement(cls.__name__, faults, f"{cls.__name__}.build")
         given |= {"alphabet": letters, "background": shares}
         data = motifs if isinstance(motifs, xr.Dataset) else None
         return assemble(cls, data, given, function=f"{cls.__name__}.build")
@@ -277,13 +280,45 @@ def _complete(given: dict[str, Any], background: list[float]) -> None:
         given.setdefault(INFORMATION, column_information(array, background).sum(axis=-1))
 
 
+def _early_faults(given: dict[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for each motif that is empty, or has values that are NaN or negative.
+
+    The checks of any kind would find the same, and know no names of motifs.
+    """
+    length = given.get(LENGTH)
+    if not isinstance(length, np.ndarray):
+        return
+    names = _quoted(given.get(MOTIF), len(length))
+    for place in np.flatnonzero(length == 0)[:_SHOWN]:
+        remedy = "give it one column or more, or leave it out"
+        yield Fault(f"variable {PROBABILITY!r}, {names[place]}", "it has no columns", remedy)
+    for name in (PROBABILITY, CONTRIBUTION):
+        values = given.get(name)
+        if not isinstance(values, np.ndarray) or values.shape[0] != len(length):
+            continue
+        negative = (values < 0) if name == PROBABILITY else np.zeros_like(values, bool)
+        for bad, what, remedy in (
+            (np.isnan(values), "is NaN", "use numbers, or leave the motif out"),
+            (negative, "is negative", "use probabilities, not log-odds, weights or contributions"),
+        ):
+            for place, column, count in _first_columns(np.asarray(bad.any(axis=1))):
+                where = f"variable {name!r}, {names[place]}"
+                yield Fault(where, f"a value of column {column} {what}{count}", remedy)
+
+
+def _quoted(ids: Any, n: int) -> list[str]:
+    """Give how faults call each motif."""
+    if isinstance(ids, xr.DataArray | xr.Variable):
+        ids = ids.values
+    if not isinstance(ids, Sequence | np.ndarray) or len(ids) != n:
+        return [f"motif {place}" for place in range(n)]
+    return [f"motif {str(name)!r}" for name in ids]
+
+
 def _matrix_faults(element: xr.Dataset) -> Iterator[Fault]:
     """Yield a fault for each motif that is too long, not 0 beyond its end, or no probabilities."""
     lengths = element.variables[LENGTH].values
-    if MOTIF in element.variables:
-        names = [f"motif {name!r}" for name in element.variables[MOTIF].values.tolist()]
-    else:
-        names = [f"motif {place}" for place in range(len(lengths))]
+    names = _quoted(element.variables.get(MOTIF), len(lengths))
     width = element.sizes.get(MOTIF_POSITION)
     if width is not None and (long := np.flatnonzero(lengths > width)).size:
         for place in long[:_SHOWN]:

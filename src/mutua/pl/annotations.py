@@ -36,7 +36,7 @@ def annotation_counts(
     -------
     matplotlib.axes.Axes
         Bars of the number of sequences with one annotation or more of each motif, the most
-        frequent on top; behind each the number of its annotations.
+        frequent on top; beside each, in grey, how often it stands in all sequences together.
 
     Raises
     ------
@@ -73,7 +73,8 @@ def annotation_counts(
     ax.set_xlabel(f"sequences with the motif, of {annotations.sizes[SEQUENCE]:,}")
     ax.spines[["top", "right"]].set_visible(False)
     which = f"{len(shown)} of {there:,} motifs" if len(shown) < there else f"{there:,} motifs"
-    ax.set_title(f"{which}; grey: annotations, {rows.sum():,} in all", fontsize="medium")
+    grey = "grey: annotations of the motif, of which a sequence may hold several"
+    ax.set_title(f"{which}, {rows.sum():,} annotations\n{grey}", fontsize="small")
     return ax
 
 

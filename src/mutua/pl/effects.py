@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -37,9 +39,11 @@ def effects(
 ) -> Axes:
     """Plot how much each experiment changes the output of a model, over all sequences.
 
-    Experiments with a ``spacing`` are a line: the mean over sequences, with a band from the first
-    to the third quartile. Variants are bars, one each. All others are boxes (median, quartiles,
-    and whiskers to the 5th and 95th percentile) over points, one a sequence.
+    Experiments with a ``spacing`` are a line: the median over sequences, with a band from the
+    first to the third quartile, which is half of them. Variants are bars, one each. All others are
+    boxes (median, quartiles, and whiskers to the 5th and 95th percentile) over points, one a
+    sequence; where not all sequences have what was changed, as motifs that were shuffled, their
+    number stands at the right, and experiments that none has are left out.
 
     Parameters
     ----------
@@ -97,12 +101,15 @@ def effects(
         values = change[shown, 0]
         ax.barh(rows, values, color=[_colour(v) for v in values], height=0.7)
     else:
-        with np.errstate(all="ignore"):
-            middle = _nanmedian(change)
-        shown, rows = _chosen(middle, n, sort)
+        count = (~np.isnan(change)).sum(axis=0)
+        there = np.flatnonzero(count) if count.any() else np.arange(len(names))
+        names, change, count = [names[one] for one in there], change[:, there], count[there]
+        shown, rows = _chosen(_nanmedian(change), n, sort)
         ax = new_axes(ax, figsize=(5.5, _height(len(shown))))
         for row, one in zip(rows, shown, strict=True):
             _box(ax, float(row), change[:, one])
+        if (count < len(change)).any():
+            _write_counts(ax, rows, count[shown])
     ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     ax.set_yticks(rows, [names[one] for one in shown])
     ax.set_ylim(len(shown) - 0.4, -0.6)
@@ -152,12 +159,25 @@ def _chosen(values: np.ndarray, n: int, sort: bool) -> tuple[np.ndarray, np.ndar
 
 
 def _experiment_names(effects: Dataset[Effects]) -> list[str]:
-    """Give experiments by what they are called, with their ids where they have names as well."""
+    """Give experiments by what they are called, with their ids where names repeat."""
     ids = [str(one) for one in effects[EXPERIMENT].values.tolist()]
     if "name" not in effects.coords or effects["name"].dims != (EXPERIMENT,):
         return ids
     names = [str(one) for one in effects["name"].values.tolist()]
-    return [f"{name} ({one})" if name else one for name, one in zip(names, ids, strict=True)]
+    often = Counter(names)
+    return [
+        own if not name else name if often[name] == 1 else f"{name} ({own})"
+        for name, own in zip(names, ids, strict=True)
+    ]
+
+
+def _write_counts(ax: Axes, rows: np.ndarray, count: np.ndarray) -> None:
+    """Write beside each box how many sequences it is of."""
+    for row, n in zip(rows, count.tolist(), strict=True):
+        ax.annotate(
+            f"n = {n:,}", (1.01, row), xycoords=("axes fraction", "data"), va="center",
+            fontsize="x-small", color="0.35", annotation_clip=False,
+        )  # fmt: skip
 
 
 def _variant_names(effects: Dataset[Effects]) -> list[str]:
@@ -196,13 +216,13 @@ def _box(ax: Axes, row: float, values: np.ndarray) -> None:
 
 
 def _line(ax: Axes, spacing: np.ndarray, change: np.ndarray, label: str) -> None:
-    """Draw the mean change at each spacing, and a band of half the sequences."""
+    """Draw the median change at each spacing, and a band of half the sequences around it."""
     order = np.argsort(spacing)
     x, values = spacing[order], change[:, order]
     if len(values):
-        low, high = np.quantile(values, [0.25, 0.75], axis=0)
-        ax.fill_between(x, low, high, color=_DOWN, alpha=0.2, linewidth=0, label="half of all")
-        ax.plot(x, values.mean(axis=0), color=_DOWN, marker="o", markersize=3.5, label="mean")
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+        ax.fill_between(x, low, high, color=_DOWN, alpha=0.2, linewidth=0, label="quartiles")
+        ax.plot(x, middle, color=_DOWN, marker="o", markersize=3.5, label="median")
         ax.legend(frameon=False, fontsize="small")
     ax.axhline(0, color="0.6", linewidth=0.8, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -20,9 +20,11 @@ from mutua.errors import InvalidInput
 from mutua.models import Dataset
 from mutua.models.arguments import number, whole_number
 from mutua.models.dims import DISTANCE, MOTIF, PAIR
+from mutua.models.motif_names import motif_numbers
 from mutua.models.motif_pairs import ORIENTATIONS, MotifPairs
 from mutua.pl._axes import DIVERGING, colour_map, new_axes
 from mutua.pl._motif_names import motif_names
+from mutua.pl._significance import veil
 
 __all__ = ["pair_matrix", "spacing"]
 
@@ -47,7 +49,7 @@ def pair_matrix(
         Draw at most that many motifs: those of the most significant pairs (without p-values, of
         the largest ratios).
     q_value
-        Pairs with q-values up to this carry a dot.
+        Pairs with q-values up to this carry a dot; the others are pale.
     ax
         Axes to draw on.
 
@@ -98,6 +100,8 @@ def pair_matrix(
     ax = new_axes(ax, figsize=(side + 1.2, side))
     limit = max(float(np.nanquantile(np.abs(ratio), 0.99)), 0.1)
     image = ax.imshow(ratio, cmap=colour_map(DIVERGING), norm=Normalize(-limit, limit))
+    if "q_value" in pairs:
+        veil(ax, image, ~marked & np.isfinite(ratio))
     size = max(2.0, min(5.0, 110 / len(shown)))
     for rows, colour in ((np.abs(ratio) > 0.6 * limit, "white"), (None, "black")):
         cells = marked if rows is None else marked & rows
@@ -110,16 +114,21 @@ def pair_matrix(
     if pairs.attrs["ordered"]:
         ax.set_xlabel("motif on the right")
         ax.set_ylabel("motif on the left")
-    ax.set_title(_matrix_title(pairs, len(shown), n_there, q_value), fontsize="medium")
+    title = _matrix_title(pairs, len(shown), n_there, q_value, any_marked=bool(marked.any()))
+    ax.set_title(title, fontsize="medium")
     over = bool((np.abs(ratio) > limit).any())
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.7, extend="both" if over else "neither")
     bar.set_label(f"log2({pairs.attrs['counted']} / expected)")
     return ax
 
 
-def _matrix_title(pairs: xr.Dataset, n: int, n_there: int, q_value: float) -> str:
+def _matrix_title(
+    pairs: xr.Dataset, n: int, n_there: int, q_value: float, *, any_marked: bool
+) -> str:
     which = f"{n} of {n_there:,} motifs" if n < n_there else f"{n} motifs"
-    mark = f"; dot: q ≤ {q_value:g}" if "q_value" in pairs else ""
+    mark = ""
+    if "q_value" in pairs:
+        mark = f"\n{'dot:' if any_marked else 'no pair at'} q ≤ {q_value:g}"
     return f"{which}, {pairs.attrs['n_sequences']:,} sequences{mark}"
 
 
@@ -174,7 +183,8 @@ def spacing(
         From ``tl.pair_spacings(..., pairs=[(a, b)], keep="all")``; of one that holds significant
         distances only, these are drawn.
     pair
-        Ids of the two motifs; may be left out where there is one pair only.
+        The two motifs, by ids or by names that no other motif has; may be left out where there is
+        one pair only.
     q_value
         Distances with q-values up to this are coloured: red for more and blue for less often than
         expected. The first ones are labelled.
@@ -182,7 +192,7 @@ def spacing(
     Returns
     -------
     matplotlib.figure.Figure
-        A panel for each orientation, on one scale. The line is the expected number. Empty if
+        A panel for each orientation, on one scale. Black lines are the expected numbers. Empty if
         there are no pairs.
 
     Raises
@@ -273,9 +283,9 @@ def _chosen(spacings: xr.Dataset, pair: Any) -> tuple[int, int]:
             return there[0]
         raise InvalidInput("pair", f"there are {len(there):,} pairs", f"use one such as {shown}")
     if isinstance(pair, str) or not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise InvalidInput("pair", f"{pair!r}", "use a tuple of two motif ids")
-    numbers = {name: i for i, name in enumerate(ids)}
-    wanted = numbers.get(pair[0], -1), numbers.get(pair[1], -1)
+        raise InvalidInput("pair", f"{pair!r}", "use a tuple of two motifs")
+    one, other = motif_numbers(spacings, pair, "pair")
+    wanted = one, other
     if wanted in there:
         return wanted
     if not spacings.attrs["ordered"] and wanted[::-1] in there:
@@ -291,7 +301,7 @@ def _draw_distances(ax: Axes, part: xr.Dataset, q_value: float) -> None:
     more = significant & (n > expected)
     for which, colour in ((~significant, _OTHER), (more, _MORE), (significant & ~more, _LESS)):
         ax.bar(distance[which], n[which], width=0.9, color=colour)
-    ax.plot(distance, expected, color="black", lw=1.2, marker="." if len(n) < 3 else "")
+    ax.hlines(expected, distance - 0.5, distance + 0.5, color="black", lw=1.2)
     ax.margins(y=0.16)
     least = np.flatnonzero(more)[np.argsort(q[more], kind="stable")[:3]]
     for row in least:

@@ -16,6 +16,7 @@ from mutua.models import Dataset, MotifSet
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.dims import CONTRIBUTION, INFORMATION, LENGTH, MOTIF, PROBABILITY
 from mutua.models.motif_matrices import column_information, reverse_complemented
+from mutua.models.motif_names import motif_numbers
 from mutua.pl._axes import new_axes
 from mutua.pl._letters import draw_letters
 
@@ -45,7 +46,8 @@ def motif(
     motifs
         Motifs.
     motif
-        Id of the one to draw; may be left out where there is one only.
+        The one to draw, by its id or by a name that no other has; may be left out where there is
+        one only.
     which
         ``"information"``: letters as high as their share of the bits by which a position differs
         from the background (Schneider and Stephens 1990, Nucleic Acids Research 18:6097);
@@ -163,15 +165,13 @@ def motifs(
 
 
 def _place(motifs: xr.Dataset, motif: str | None) -> int:
+    if motif is not None:
+        return motif_numbers(motifs, [motif], "motif")[0]
     ids = motifs[MOTIF].values.tolist()
-    if motif is None and len(ids) == 1:
-        return 0
-    shown = f"{ids[:8]}" + (f" and {len(ids) - 8:,} more" if len(ids) > 8 else "")
-    if motif is None:
+    if len(ids) != 1:
+        shown = f"{ids[:8]}" + (f" and {len(ids) - 8:,} more" if len(ids) > 8 else "")
         raise InvalidInput("motif", f"there are {len(ids):,} motifs", f"use one of {shown}")
-    if motif not in ids:
-        raise InvalidInput("motif", f"{motif!r}", f"use one of {shown}")
-    return int(ids.index(motif))
+    return 0
 
 
 def _heights(

@@ -10,23 +10,24 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mutua.errors import InvalidInput
-from mutua.models import Annotations, Dataset
+from mutua.models import Annotations, Dataset, SequenceSet
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.dims import (
     ATTRIBUTION,
     END,
     MOTIF,
     MOTIF_INDEX,
+    POSITION,
     SEQUENCE,
     SEQUENCE_ID,
     SEQUENCE_INDEX,
     SEQUENCE_LENGTH,
     START,
 )
-from mutua.pl._axes import new_axes
+from mutua.pl._axes import label_of, new_axes
 from mutua.pl._tracks import category_colours
 
 __all__ = ["seqlet_map"]
@@ -36,7 +37,8 @@ _MOST_ROWS, _MOST_COLUMNS = 600, 1500
 """Cells of the picture; more are not told apart on any page."""
 _FAINTEST = 0.3
 _NAMED_ROWS = 40
-_OTHER = "0.6"
+_OTHER = "0.8"
+_PLURAL = {"motif": "motifs", "family": "families"}
 
 
 def seqlet_map(
@@ -45,6 +47,7 @@ def seqlet_map(
     by: str | None = None,
     order: str | Sequence[float] | np.ndarray = "input",
     n_motifs: int = 8,
+    sequences: xr.Dataset | None = None,
     first_position: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
@@ -55,17 +58,22 @@ def seqlet_map(
     annotations
         Spans such as seqlets or hits of motifs.
     by
-        What colours say: ``"motif"`` or ``"sign"`` (of the attribution); by default the motif,
-        or else the sign, where the annotations have them.
+        What colours say: ``"motif"``, ``"family"`` (of the motif) or ``"sign"`` (of the
+        attribution). By default the motif, or the family where that colours more and most motifs
+        would be grey; or else the sign, where the annotations have them.
     order
         Order of the sequences, from top to bottom: ``"input"``, as they come; ``"count"``, most
         spans first; ``"start"``, by the start of the first span; ``"motif"``, by the most
         frequent of their motifs and its start; or one number for each, the largest first, e.g.
         predictions.
     n_motifs
-        Motifs with a colour of their own, the most frequent ones; all others are grey.
+        Motifs, or families, with a colour of their own, the most frequent ones; all others are
+        grey.
+    sequences
+        The set that the spans are in, or its attributions: its coordinate ``position`` numbers
+        the columns.
     first_position
-        Number of the first column.
+        Number of the first column, where there are no `sequences`.
     ax
         Axes to draw on.
 
@@ -80,8 +88,8 @@ def seqlet_map(
     InvalidElement
         If it is no `Annotations`.
     InvalidInput
-        If there are no sequences, `by` asks for what is not there, or `order` has not one number
-        for each sequence.
+        If there are no sequences, `by` asks for what is not there, `order` has not one number for
+        each sequence, or `sequences` are others.
 
     Examples
     --------
@@ -103,12 +111,14 @@ def seqlet_map(
     groups = _groups(annotations, by, n_motifs)
     rank = _ranks(annotations, order)
     length = max(int(annotations[SEQUENCE_LENGTH].values.max()), 1)
+    position = None if sequences is None else _positions(sequences, n, length, first_position)
     ax = new_axes(ax, figsize=(7.5, float(np.clip(1.3 + 0.16 * n, 2.0, 6.0))))
     image = _raster(annotations, groups, rank, length)
-    extent = (first_position - 0.5, first_position + length - 0.5, n - 0.5, -0.5)
-    ax.imshow(image, extent=extent, aspect="auto", interpolation="nearest")
-    ax.set_xlabel("position")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    first = first_position if position is None else _number_columns(ax, position.values)
+    extent = (first - 0.5, first + length - 0.5, n - 0.5, -0.5)
+    ax.imshow(image, extent=extent, aspect="auto", interpolation="nearest")
+    ax.set_xlabel(POSITION if position is None else label_of(position, POSITION))
     _name_rows(ax, annotations, rank, order)
     shown = [
         Patch(color=colour, label=f"{name} ({int((groups.of == i).sum()):,})" if name else None)
@@ -124,6 +134,33 @@ def seqlet_map(
     return ax
 
 
+def _positions(
+    sequences: xr.Dataset, n: int, length: int, first_position: int
+) -> xr.DataArray | None:
+    """Give how the sequences number their columns, or refuse others than the spans are in."""
+    SequenceSet.check(sequences, where="argument `sequences` of pl.seqlet_map")
+    if first_position:
+        remedy = "leave it out; their coordinate 'position' numbers the columns"
+        raise InvalidInput("first_position", f"{first_position}, and there are sequences", remedy)
+    if sequences.sizes[SEQUENCE] != n or sequences.sizes[POSITION] != length:
+        sizes = f"{sequences.sizes[SEQUENCE]:,} of {sequences.sizes[POSITION]:,} letters"
+        found = f"{sizes}, and the spans are in {n:,} of {length:,}"
+        raise InvalidInput("sequences", found, "give the set that the spans are in")
+    return sequences[POSITION] if POSITION in sequences.coords and length else None
+
+
+def _number_columns(ax: Axes, numbers: np.ndarray) -> int:
+    """Give the number of the first column, or name the ticks where numbers do not go up by one."""
+    if np.issubdtype(numbers.dtype, np.integer) and (np.diff(numbers) == 1).all():
+        return int(numbers[0])
+
+    def name(place: float, _: int | None = None) -> str:
+        return str(numbers[round(place)]) if 0 <= round(place) < len(numbers) else ""
+
+    ax.xaxis.set_major_formatter(FuncFormatter(name))
+    return 0
+
+
 class _Groups(NamedTuple):
     """Which group each annotation is of, and what groups are called and coloured."""
 
@@ -134,14 +171,16 @@ class _Groups(NamedTuple):
 
 
 def _groups(annotations: xr.Dataset, by: str | None, n_motifs: int) -> _Groups:
-    there = [name for name, part in (("motif", MOTIF_INDEX), ("sign", ATTRIBUTION))
-             if part in annotations.variables]  # fmt: skip
+    parts = ("motif", MOTIF_INDEX), ("family", "family"), ("sign", ATTRIBUTION)
+    there = [name for name, part in parts if part in annotations.variables]
     if by is not None:
-        one_of("by", by, ["motif", "sign"])
+        one_of("by", by, [name for name, _ in parts])
         if by not in there:
             remedy = f"use {' or '.join(map(repr, there)) or 'None'}"
             raise InvalidInput("by", f"{by!r}, and the annotations have none", remedy)
     chosen = by or next(iter(there), None)
+    if by is None and {"motif", "family"} <= set(there):
+        chosen = _readable(annotations, n_motifs)
     n = len(annotations[START])
     if chosen is None:
         return _Groups(np.zeros(n, int), [""], [category_colours([])[""]], "")
@@ -155,10 +194,12 @@ def _groups(annotations: xr.Dataset, by: str | None, n_motifs: int) -> _Groups:
             "attribution",
         )
     index = annotations[MOTIF_INDEX].values
-    ids = [str(motif) for motif in annotations[MOTIF].values]
-    counts = np.bincount(index[index >= 0], minlength=len(ids))
-    top = [i for i in np.argsort(-counts, kind="stable")[:n_motifs].tolist() if counts[i]]
-    names = [str(x) for x in annotations["name"].values] if "name" in annotations.coords else ids
+    ids, names = _named(annotations)
+    if chosen == "family":
+        families, family_of = np.unique(_families(annotations), return_inverse=True)
+        ids = names = [str(family) for family in families]
+        index = np.append(family_of, -1)[index]
+    top = _most_frequent(index, len(ids), n_motifs)
     shown = [names[i] or ids[i] for i in top]
     # Two motifs of one name are told apart by their ids.
     shown = [f"{x} {ids[i]}" if shown.count(x) > 1 else x for i, x in zip(top, shown, strict=True)]
@@ -168,10 +209,42 @@ def _groups(annotations: xr.Dataset, by: str | None, n_motifs: int) -> _Groups:
     colours = category_colours(shown)
     return _Groups(
         place[index],
-        [*shown, "other motifs", "no motif"],
-        [*(colours[x] for x in shown), _OTHER, "0.8"],
-        "motif",
+        [*shown, f"other {_PLURAL[chosen]}", "no motif"],
+        [*(colours[x] for x in shown), _OTHER, "0.9"],
+        chosen,
     )
+
+
+def _named(annotations: xr.Dataset) -> tuple[list[str], list[str]]:
+    """Give the ids of all motifs and their names."""
+    ids = [str(motif) for motif in annotations[MOTIF].values]
+    return ids, [str(x) for x in annotations["name"].values] if "name" in annotations else ids
+
+
+def _families(annotations: xr.Dataset) -> np.ndarray:
+    """Give the family of each motif, or what it is called if it has none."""
+    names = [name or own for own, name in zip(*_named(annotations), strict=True)]
+    families = annotations["family"].values.astype(object)
+    return np.where(families == "", np.array(names, object), families)
+
+
+def _most_frequent(index: np.ndarray, n: int, most: int) -> list[int]:
+    """Give the numbers that are in most rows, as far as they are in any."""
+    counts = np.bincount(index[index >= 0], minlength=n)
+    return [i for i in np.argsort(-counts, kind="stable")[:most].tolist() if counts[i]]
+
+
+def _readable(annotations: xr.Dataset, n_motifs: int) -> str:
+    """Give what to colour by: families where most rows would be grey, and fewer are with them."""
+    index = annotations[MOTIF_INDEX].values
+    names, family_of = np.unique(_families(annotations), return_inverse=True)
+    by_family = np.append(family_of, -1)[index]
+    coloured = [
+        np.isin(numbers, _most_frequent(numbers, n, n_motifs)).sum()
+        for numbers, n in ((index, annotations.sizes[MOTIF]), (by_family, len(names)))
+    ]
+    most_are_grey = 2 * coloured[0] < (index >= 0).sum()
+    return "family" if most_are_grey and coloured[1] > coloured[0] else "motif"
 
 
 def _ranks(annotations: xr.Dataset, order: str | Sequence[float] | np.ndarray) -> np.ndarray:

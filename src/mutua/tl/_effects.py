@@ -205,6 +205,7 @@ def named_motifs(motifs: Any, alphabet: str, argument: str = "motifs") -> dict[s
     if not named or len(named) < len(motifs):
         found = "there are none" if not named else f"names repeat: {list(motifs)}"
         raise InvalidInput(argument, found, "give at least one, each with its own name")
+    _refuse_other_nucleotides(named, alphabet, argument)
     values, widths = padded(named, alphabet, argument=argument, probabilities=True)
     for name, matrix, width in zip(named, values, widths, strict=True):
         sums = matrix[:, :width].sum(axis=0)
@@ -215,6 +216,17 @@ def named_motifs(motifs: Any, alphabet: str, argument: str = "motifs") -> dict[s
             )
             raise InvalidInput(argument, found, "use probabilities, not counts")
     return {name: m[:, :w] for name, m, w in zip(named, values, widths, strict=True)}
+
+
+def _refuse_other_nucleotides(named: Mapping[str, Any], alphabet: str, argument: str) -> None:
+    """Refuse consensus strings of RNA for DNA, and the other way round."""
+    own, other = ("T", "U") if "T" in alphabet.upper() else ("U", "T")
+    if set(alphabet.upper()) != {*"ACG", own}:
+        return
+    for name, motif in named.items():
+        if isinstance(motif, str) and other in motif.upper():
+            found = f"motif {name!r} has {other!r}, and the sequences are of {alphabet!r}"
+            raise InvalidInput(argument, found, f"write {own!r} for {other!r}")
 
 
 def refuse_padding(rows: Rows, start: int, end: int, argument: str, what: str) -> None:

@@ -80,7 +80,8 @@ def ablate(
     Effects
         ``before`` (sequence, target); ``after`` and ``after_std`` (sequence, experiment, target),
         mean and standard deviation over the shuffles, NaN where a sequence has nothing to
-        shuffle. Experiments are motifs, ``annotation 0``, ..., or the span, as ``10-20``.
+        shuffle. Experiments are the motifs, by their ids and with their ``name`` where they
+        have one; ``annotation 0``, ...; or the span, as ``10-20``.
 
     Raises
     ------
@@ -102,10 +103,11 @@ def ablate(
     if (annotations is None) == (start is None and end is None):
         found = "neither" if annotations is None else "both"
         raise InvalidInput("annotations", f"{found} they and start= and end=", "give one of them")
+    labels: dict[str, np.ndarray] = {}
     if annotations is None:
         names, spans = _common(sequences, start, end)
     else:
-        names, spans = _of_annotations(sequences, annotations, by)
+        names, spans, labels = _of_annotations(sequences, annotations, by)
 
     def change(rows: Rows, number: int, draw: int) -> tuple[np.ndarray, np.ndarray]:
         n, codes = len(rows.codes), rows.codes
@@ -129,7 +131,7 @@ def ablate(
     return before_and_after(
         sequences,
         model,
-        Experiment("ablate", names, change, n_shuffles),
+        Experiment("ablate", names, change, n_shuffles, labels),
         target=target,
         target_names=target_names,
         args=args,
@@ -151,8 +153,11 @@ def _common(sequences: Dataset[SequenceSet], start: Any, end: Any) -> tuple[list
 
 def _of_annotations(
     sequences: Dataset[SequenceSet], annotations: Dataset[Annotations], by: str | None
-) -> tuple[list[str], Spans]:
-    """Give the spans of each motif, or one after another, in layers of one a sequence."""
+) -> tuple[list[str], Spans, dict[str, np.ndarray]]:
+    """Give the spans of each motif, or one after another, in layers of one a sequence.
+
+    Beside them are the names of the experiments, and what else there is to say of them.
+    """
     n, length = sequences.sizes[SEQUENCE], sequences.sizes[POSITION]
     lengths = annotations[SEQUENCE_LENGTH].values
     if len(lengths) != n or (lengths != length).any():
@@ -174,8 +179,11 @@ def _of_annotations(
     first = np.r_[True, (np.diff(key, axis=1) != 0).any(axis=0)][: len(order)]
     runs = np.flatnonzero(first)
     layer = np.arange(len(order)) - np.repeat(runs, np.diff(np.r_[runs, len(order)]))
+    labels = {}
     if by == "motif":
         names = [str(name) for name in annotations[MOTIF].values.tolist()]
+        if "name" in annotations.coords:
+            labels = {"name": annotations["name"].values}
         which = group[order]
     else:
         names = [f"annotation {number}" for number in range(int(layer.max(initial=-1)) + 1)]
@@ -186,4 +194,4 @@ def _of_annotations(
         for one in range(int(layer[mine].max(initial=-1)) + 1):
             chosen = order[mine & (layer == one)]
             spans[number].append((row[chosen], start[chosen], end[chosen]))
-    return names, spans
+    return names, spans, labels

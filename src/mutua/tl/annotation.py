@@ -91,8 +91,10 @@ def annotate(
 
     Notes
     -----
-    Numbers are those of memelite 0.5, whose offsets have the other sign. An unknown letter stands
-    for all letters equally; letters beyond the end of a sequence are unknown.
+    Numbers are those that memelite 0.5 gives for float64 arrays; its offsets have the other sign.
+    For float32 arrays it rounds other distances into other bins, and its p-values differ by up to
+    0.04. An unknown letter stands for all letters equally; letters beyond the end of a sequence
+    are unknown.
 
     References
     ----------

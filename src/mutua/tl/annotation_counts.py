@@ -25,7 +25,8 @@ def count_annotations(annotations: Dataset[Annotations]) -> anndata.AnnData:
     Parameters
     ----------
     annotations
-        With motifs. Rows that have none (-1) are not counted; overlapping ones all are.
+        With motifs. Rows that have none (-1) are not counted; overlapping ones all are. To count
+        families, give them to `mutua.tl.merge_families` first.
 
     Returns
     -------

@@ -38,7 +38,8 @@ def motif_enrichment(
     Parameters
     ----------
     annotations
-        With motifs; rows that have none (-1) are left out.
+        With motifs; rows that have none (-1) are left out. Of families, what
+        `mutua.tl.merge_families` gave.
     groups
         One group for each sequence: a mapping or a Series from sequence ids to labels (where
         sequences have no ids, their numbers 0..N-1), or as many labels as there are sequences, in

@@ -84,9 +84,13 @@ def pair_annotations(
     Permutations do not have this fault. Those of sequences without order keep the number of motifs
     of each sequence and the number of sequences of each motif (curveball trades [1]_); the others
     shuffle the motifs of all rows and keep their places. Their p-values are two-sided, below
-    10 / n_permutations from a fitted gamma tail. Similar motifs stand at the same places and so
-    occur together: leave the best of overlapping annotations only
-    (``tl.filter_annotations(..., best_of_overlapping="all")``), or expect these pairs first.
+    10 / n_permutations from a fitted gamma tail.
+
+    Similar motifs stand at the same places and so occur together; and where the best of
+    overlapping annotations only is left, the sites of one factor are split over many motifs, and
+    no pair of them occurs often. Of a redundant collection count families: first
+    `mutua.tl.merge_families`, then
+    ``tl.filter_annotations(..., best_of_overlapping="all")``.
 
     A pair of a motif with itself has no hypergeometric or curveball null; its p-value is NaN.
 

@@ -17,6 +17,7 @@ from mutua.models import Dataset, checked
 from mutua.models.annotations import Annotations
 from mutua.models.arguments import number, one_of, whole_number
 from mutua.models.dims import MOTIF, MOTIF_INDEX, PAIR, SEQUENCE_LENGTH
+from mutua.models.motif_names import motif_numbers
 from mutua.models.motif_pairs import MotifPairs
 from mutua.settings import settings
 from mutua.tl._motif_rows import as_motif_pairs, column, log2_ratio, motif_rows
@@ -68,8 +69,8 @@ def pair_spacings(
         Count pairs of a motif with itself as well.
     pairs
         Count only these: a `MotifPairs` (e.g. some rows of ``tl.pair_annotations``), or tuples of
-        two motif ids; a motif with itself if it is among them. Ordered, a tuple stands for its
-        first motif to the left of its second.
+        two motifs, by their ids or by names that no other motif has; a motif with itself if it is
+        among them. Ordered, a tuple stands for its first motif to the left of its second.
     by
         ``"distance"``: rows are distances. ``"pair"``: one row for each pair and orientation, of
         the distance with the smallest p-value, which is then corrected for the distances tried.
@@ -104,9 +105,21 @@ def pair_spacings(
     stand near each other is not taken for a preferred distance. The number at one distance is
     tested as binomial with the mean of the pairs' probabilities. Where lengths and widths are all
     alike that is exact; else it can only be too large in its tails (Hoeffding 1956, Annals of
-    Mathematical Statistics 27:713). Pairs are taken as independent: repeats that hold both motifs
-    several times, or homologous sequences, make a distance seem preferred. Overlaps are also a
-    matter of the letters that motifs share.
+    Mathematical Statistics 27:713). Counts are whole numbers, so that p-values are too large on
+    the whole; those of ``by="pair"``, which Bonferroni's correction adds to, by far: under the
+    null 1 to 2 % of them are below 0.05.
+
+    Many pairs at one distance would leave fewer for all others, and make these seem avoided. So
+    distances that are too frequent are taken out: those below 0.01 by Bonferroni's correction
+    over the distances of the pair, then those among the rest, until there are no more (a
+    sequentially rejective test, Goeman and Solari 2010, Annals of Statistics 38:3782). Every
+    distance is then tested, and its ``expected`` computed, among itself and those that were not
+    taken out. Without such a distance nothing changes. By pair, the best distance is that among
+    all.
+
+    Pairs are taken as independent: repeats that hold both motifs several times, or homologous
+    sequences, make a distance seem preferred. Overlaps are also a matter of the letters that
+    motifs share. Motifs of one family stand at the same places; see `mutua.tl.merge_families`.
 
     Memory is bounded by `settings.memory`, whatever the number of motifs and annotations, beyond
     the annotations in order (about 60 bytes each) and the rows that are kept.
@@ -224,32 +237,28 @@ def _wanted(
     """Give the partners that are wanted of each motif; nothing where all are."""
     if pairs is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    names = annotations[MOTIF].values.tolist()
-    numbers = {name: i for i, name in enumerate(names)}
+    n = annotations.sizes[MOTIF]
     both_ways = not ordered
     if isinstance(pairs, xr.Dataset):
         MotifPairs.check(pairs, where="argument `pairs` of tl.pair_spacings")
-        ids = pairs[MOTIF].values
-        given = [
-            (str(ids[a]), str(ids[b]))
+        ids = [str(name) for name in pairs[MOTIF].values]
+        given: list[Any] = [
+            (ids[a], ids[b])
             for a, b in zip(
                 pairs["motif_a_index"].values, pairs["motif_b_index"].values, strict=True
             )
         ]
         both_ways = both_ways or not pairs.attrs["ordered"]
     else:
-        given = [_names_of(pair) for pair in _listed(pairs)]
-    unknown = sorted({name for pair in given for name in pair} - numbers.keys())
-    if unknown:
-        remedy = f"use motifs of the annotations, such as {names[:5]}"
-        raise InvalidInput("pairs", f"motifs that there are not: {unknown[:5]}", remedy)
-    cells = {(numbers[a], numbers[b]) for a, b in given}
+        given = [_two_of(pair) for pair in _listed(pairs)]
+    numbers = motif_numbers(annotations, [name for pair in given for name in pair], "pairs")
+    cells = set(zip(numbers[::2], numbers[1::2], strict=True))
     if both_ways:
         cells |= {(b, a) for a, b in cells}
     if not ordered:
         cells = {(a, b) for a, b in cells if a <= b}
     table = np.array(sorted(cells), np.int64).reshape(-1, 2)
-    counts = np.bincount(table[:, 0], minlength=len(names))
+    counts = np.bincount(table[:, 0], minlength=n)
     return np.concatenate([[0], np.cumsum(counts)]), np.ascontiguousarray(table[:, 1])
 
 
@@ -260,9 +269,9 @@ def _listed(pairs: Any) -> list[Any]:
     return list(pairs)
 
 
-def _names_of(pair: Any) -> tuple[str, str]:
+def _two_of(pair: Any) -> tuple[str, str]:
     if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-        raise InvalidInput("pairs", f"{pair!r} among them", "use tuples of two motif ids")
+        raise InvalidInput("pairs", f"{pair!r} among them", "use tuples of two motifs")
     return pair[0], pair[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from mutua.models.dims import (
     ATTRIBUTION,
     CODES,
     END,
+    MOTIF,
     MOTIF_INDEX,
     SEQUENCE,
     SEQUENCE_INDEX,
@@ -38,6 +40,8 @@ __all__ = ["scan"]
 
 _HIT_BYTES = 160
 """Bytes that a hit takes while a block is scanned: as it is found, in columns, and in order."""
+_NAMED = 10
+"""Motifs that a warning names."""
 _LETTER_BYTES = 16
 """Bytes of codes, codes of several letters, and counts, for each letter of a block."""
 
@@ -92,6 +96,12 @@ def scan(
     InvalidInput
         For motifs of other letters or none, both strands of a protein, or options out of range.
 
+    Warns
+    -----
+    UserWarning
+        Once, for all motifs that can have no hits because even their best sequence is not as
+        unlikely as the threshold, such as those of fewer than 7 letters at 1e-4.
+
     Notes
     -----
     With equal frequencies hits are those of memelite 0.5, with two corrections. The rounded score
@@ -134,6 +144,7 @@ def scan(
         p_threshold=p_threshold,
         pseudocount=pseudocount,
     )
+    _warn_of_hopeless(motifs, scanner.hopeless, p_threshold)
     per_letter = _LETTER_BYTES + _HIT_BYTES * p_threshold * len(length) * scanner.n_strands
     explained = has_attributions(sequences)
     if explained:
@@ -160,6 +171,24 @@ def _complement(alphabet: str) -> np.ndarray:
         found = f"'both', and sequences of {alphabet!r} have one strand"
         raise InvalidInput("strand", found, "use strand='forward'")
     return complement_codes(alphabet)
+
+
+def _warn_of_hopeless(motifs: Dataset[MotifSet], which: np.ndarray, p_threshold: float) -> None:
+    """Say once which motifs are too short, or too vague, to have hits."""
+    if not which.any():
+        return
+    n = int(which.sum())
+    ids = motifs[MOTIF].values[which][:_NAMED].tolist()
+    names = motifs["name"].values[which].tolist() if "name" in motifs.coords else ids
+    listed = [str(name) or str(own) for name, own in zip(names, ids, strict=False)]
+    more = f" and {n - len(listed):,} more" if n > len(listed) else ""
+    warnings.warn(
+        f"{n:,} of {len(which):,} motifs can have no hits: even the best sequence of "
+        f"{', '.join(listed)}{more} is not as unlikely as p_threshold={p_threshold:g}. Raise it, "
+        "or leave them out",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 class _Block(NamedTuple):

@@ -110,7 +110,8 @@ def seqlets(
     Warns
     -----
     UserWarning
-        If no threshold reaches the false discovery rate; there are no seqlets then.
+        If no threshold reaches the false discovery rate, or all attributions are 0 and there is a
+        control; there are no seqlets then.
 
     References
     ----------
@@ -305,12 +306,15 @@ class _Search:
             if (n_control + 1) * letters[0] / letters[1] / n <= self.fdr:
                 return threshold
         side = "positive" if values.sign == 1 else "negative"
-        warnings.warn(
+        message = (
             f"at no threshold is the false discovery rate against the control {self.fdr:g} or "
-            f"less: there are no {side} seqlets. Use more sequences or a larger fdr",
-            UserWarning,
-            stacklevel=5,
+            f"less: there are no {side} seqlets. Use more sequences or a larger fdr"
         )
+        if all(((block == 0) | (block == -np.inf)).all() for _, block in values.blocks()):
+            if values.sign == -1:
+                return None  # it has been said
+            message = "all attributions are 0: there are no seqlets. Look at the model and target"
+        warnings.warn(message, UserWarning, stacklevel=5)
         return None
 
 
