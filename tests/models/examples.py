@@ -316,6 +316,22 @@ def program_network() -> xr.Dataset:
     )
 
 
+def program_regulators() -> xr.Dataset:
+    return mt.ProgramRegulators.build(
+        coupling=[[0.5, 0.0, -0.25], [0.0, 1.5, 0.0]],
+        self_coupling=[-0.5, 0.25],
+        activity=[0.1, -0.2],
+        explained=[0.3, 0.6],
+        is_member=[[True, False, False], [False, False, True]],
+        program=["P0", "P1"],
+        regulator=["GATA1", "SPI1", "KLF1"],
+        l1=0.01,
+        kkt_residual=1e-7,
+        n_cells=700,
+        n_conditions=5,
+    )
+
+
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Annotations": annotations,
     "Attributions": attributions,
@@ -330,6 +346,7 @@ EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "FeatureMI": feature_mi,
     "ModuleAssociation": module_association,
     "ProgramNetwork": program_network,
+    "ProgramRegulators": program_regulators,
     "PositionMI": position_mi,
     "PositionMIDifference": position_mi_difference,
     "SequenceSet": sequence_set,

@@ -72,6 +72,19 @@ def test_tables_of_samples(kind: str, caption: str) -> None:
     assert len(np.unique(pixels(made.data).reshape(-1, 4), axis=0)) > 20
 
 
+def test_a_network() -> None:
+    open_before = plt.get_fignums()
+    made = pictures_of(EXAMPLES["ProgramNetwork"]().chunk(), "ProgramNetwork", "network")
+    assert plt.get_fignums() == open_before
+    assert [(picture.caption, picture.problem) for picture in made] == [
+        ("Couplings between nodes", ""),
+        ("Strong couplings as edges", ""),
+        ("Responses of nodes to conditions", ""),
+    ]
+    for picture in made:
+        assert len(np.unique(pixels(picture.data).reshape(-1, 4), axis=0)) > 20
+
+
 def test_a_kind_without_plots() -> None:
     assert pictures_of(study()["scores"], "Table", "scores") == []
 

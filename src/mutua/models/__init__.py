@@ -16,6 +16,7 @@ from mutua.models.motif_set import MotifSet
 from mutua.models.position_mi import PositionMI
 from mutua.models.position_mi_difference import PositionMIDifference
 from mutua.models.program_network import ProgramNetwork
+from mutua.models.program_regulators import ProgramRegulators
 from mutua.models.selection import sel
 from mutua.models.sequence_set import SequenceSet
 from mutua.models.slots import to_xarray
@@ -40,6 +41,7 @@ __all__ = [
     "PositionMI",
     "PositionMIDifference",
     "ProgramNetwork",
+    "ProgramRegulators",
     "SequenceSet",
     "Table",
     "TargetAttributions",

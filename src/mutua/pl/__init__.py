@@ -10,13 +10,19 @@ from mutua.pl.module_association import module_association
 from mutua.pl.module_dendrogram import module_dendrogram
 from mutua.pl.motif_pairs import pair_matrix, spacing
 from mutua.pl.motifs import motif, motifs
+from mutua.pl.n_programs import n_programs
+from mutua.pl.network import network
+from mutua.pl.network_matrices import coupling, response
 from mutua.pl.position_mi import mi_by_distance, mi_diagonal, pair_kmers, position_mi
 from mutua.pl.position_mi_comparison import compare_position_mi
+from mutua.pl.programs import programs, programs_on_embedding
+from mutua.pl.response_circle import response_circle
 from mutua.pl.seqlet_map import seqlet_map
 
 __all__ = [
     "annotation_counts",
     "compare_position_mi",
+    "coupling",
     "effects",
     "feature_mi",
     "latent_training",
@@ -28,9 +34,15 @@ __all__ = [
     "module_dendrogram",
     "motif",
     "motifs",
+    "n_programs",
+    "network",
     "pair_kmers",
     "pair_matrix",
     "position_mi",
+    "programs",
+    "programs_on_embedding",
+    "response",
+    "response_circle",
     "seqlet_map",
     "spacing",
 ]

@@ -126,6 +126,24 @@ def _draw_association(association: Any) -> Figure:
     return figure
 
 
+def _draw_coupling(network: Any) -> Any:
+    figure: Any = pl.coupling(network.compute()).figure
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
+
+
+def _draw_response(network: Any) -> Any:
+    figure: Any = pl.response(network.compute()).figure
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
+
+
+def _draw_network(network: Any) -> Any:
+    figure: Any = pl.network(network.compute()).figure
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
+
+
 _SQUARE, _WIDE = (6.2, 5.2), (6.2, 3.2)
 _PLOTS = {
     "PositionMI": [
@@ -163,6 +181,11 @@ _PLOTS = {
     "Effects": [_Plot("Changes of the first target", _draw_effects, (7.4, 4.4))],
     "FeatureMI": [_Plot("Features that inform latent dims", _draw_feature_mi)],
     "ModuleAssociation": [_Plot("Features and the modules they go with", _draw_association)],
+    "ProgramNetwork": [
+        _Plot("Couplings between nodes", _draw_coupling),
+        _Plot("Strong couplings as edges", _draw_network),
+        _Plot("Responses of nodes to conditions", _draw_response),
+    ],
     "ContactMap": [_Plot("Distances in space", _draw_contacts, _SQUARE, True)],
 }
 
