@@ -446,3 +446,10 @@ def test_parquet_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingDependency, match="pip install pyarrow"):
         mt.read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("text", ["id\tx\ty\ns1\t1\t2\t\n", "id\tx\ty\ns1\t1\t2\t3\n"])
+def test_a_row_longer_than_a_whole_header_moves_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(InvalidInput, match="3 cells in its header and 4 in the row"):
+        mt.read_table(tmp_path / "t.tsv", missing="zero")

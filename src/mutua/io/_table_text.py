@@ -41,6 +41,10 @@ class TextSource(NamedTuple):
     content: bytes | None = None
 
 
+_FIRST_NAMES = ("#", "id", "sample", "feature", "otu", "index")
+"""How the header of a column of names begins; such a header is whole."""
+
+
 class _Head(NamedTuple):
     """The lines before the first values: their number, and what they say."""
 
@@ -164,7 +168,8 @@ def _checked_head(
     separator: str,
     source: TextSource,
 ) -> _Head:
-    if len(first) == len(header) + 1:  # R leaves out the name of the first column
+    named = header[0].strip().lower().startswith(_FIRST_NAMES) or not first[-1].strip()
+    if len(first) == len(header) + 1 and not named:  # R leaves out the name of the first column
         header = ["", *header]
     if len(header) < 2 or len(first) != len(header):
         shown = {"\t": "tab", ",": "comma"}[separator]
