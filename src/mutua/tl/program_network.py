@@ -59,8 +59,8 @@ def program_network(
     Every node is low (-1), in the middle (0) or high (1) in a cell. In condition k a cell has the
     states s with probability
 
-    .. math:: P_k(s) \propto \exp\Big(\sum_i h_{ik} s_i + \sum_{i<j} J_{ij} s_i s_j
-              + \sum_i J_{ii} s_i^2\Big)
+    .. math:: P_k(s) \propto \exp\left(\sum_i h_{ik} s_i + \sum_{i<j} J_{ij} s_i s_j
+              + \sum_i J_{ii} s_i^2\right)
 
     The couplings J are shared by all conditions, the responses h are those of a condition. All
     conditions count alike, whatever their number of cells.

@@ -40,7 +40,7 @@ def program_regulators(
     Programs and genes are low (-1), in the middle (0) or high (1) in a cell. The state s of
     program p in a cell with the gene states g has the probability
 
-    .. math:: P(s) \propto \exp\Big(a_p s^2 + s \big(b_p + \sum_j W_{pj} g_j\big)\Big)
+    .. math:: P(s) \propto \exp\left(a_p s^2 + s \left(b_p + \sum_j W_{pj} g_j\right)\right)
 
     Every program is a regression of its own, with an l1 penalty, so that few genes have a
     coupling W that is not 0.
