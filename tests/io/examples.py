@@ -203,6 +203,35 @@ def motif_pairs() -> xr.Dataset:
     )
 
 
+def neuron_effects() -> xr.Dataset:
+    """3 neurons by 1 target."""
+    ones = np.ones((3, 1))
+    return mt.NeuronEffects.build(
+        activation_max=[2.5, np.nan, 0.5],
+        activation_sequence=[4, -1, 2],
+        activation_start=[7, -1, 0],
+        n_active=[[5], [0], [2]],
+        n_silent=[[15], [20], [18]],
+        mean_active=[[1.5], [np.nan], [0]],
+        mean_silent=ones,
+        effect=[[0.5], [np.nan], [-1]],
+        effect_low=ones,
+        effect_high=ones,
+        cohen_d=ones,
+        p_value=ones,
+        q_value=ones,
+        sign=[[1], [0], [0]],
+        status=["tested", "dead", "undefined"],
+        neuron=["三:0", "三:1", ":0"],
+        layer=["三", "三", ""],
+        channel=[0, 1, 0],
+        threshold=0.5,
+        alpha=0.05,
+        values="labels",
+        test="Welch",
+    )
+
+
 def enrichment() -> xr.Dataset:
     """3 terms by 2 groups."""
     ones = np.ones((3, 2))
@@ -315,6 +344,7 @@ EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "Enrichment": enrichment,
     "KmerPairs": kmer_pairs,
     "MotifPairs": motif_pairs,
+    "NeuronEffects": neuron_effects,
     "MotifSet": motif_set,
     "ContactMap": contact_map,
     "Table": table,

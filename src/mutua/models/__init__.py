@@ -13,6 +13,7 @@ from mutua.models.kmer_pairs import KmerPairs
 from mutua.models.module_association import ModuleAssociation
 from mutua.models.motif_pairs import MotifPairs
 from mutua.models.motif_set import MotifSet
+from mutua.models.neuron_effects import NeuronEffects
 from mutua.models.position_mi import PositionMI
 from mutua.models.position_mi_difference import PositionMIDifference
 from mutua.models.program_network import ProgramNetwork
@@ -38,6 +39,7 @@ __all__ = [
     "ModuleAssociation",
     "MotifPairs",
     "MotifSet",
+    "NeuronEffects",
     "PositionMI",
     "PositionMIDifference",
     "ProgramNetwork",

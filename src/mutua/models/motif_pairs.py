@@ -12,10 +12,21 @@ from mutua.errors import Fault
 from mutua.models.base import Coordinate, Element, coordinate, variable
 from mutua.models.dims import MOTIF, PAIR
 
-__all__ = ["ORIENTATIONS", "MotifPairs"]
+__all__ = ["INTERACTIONS", "ORIENTATIONS", "MotifPairs"]
 
 ORIENTATIONS = ("++", "+-", "-+", "--")
 """What the values 0 to 3 of `orientation` stand for: the strands of the left and right motif."""
+
+INTERACTIONS = (
+    "synergistic",
+    "antagonistic",
+    "additive",
+    "opposed",
+    "ambiguous",
+    "undefined",
+)
+"""What `interaction` may say: more than the sum of both effects, less, or neither; effects of
+opposite sign; no effect of either; too few sequences to tell."""
 
 
 class MotifPairsAttributes(pydantic.BaseModel):
@@ -32,6 +43,10 @@ class MotifPairsAttributes(pydantic.BaseModel):
     n_permutations: int = pydantic.Field(default=0, ge=0, description="permutations of the null")
     n_tests: int | None = pydantic.Field(
         default=None, ge=0, description="pairs that q-values account for"
+    )
+    target: str = pydantic.Field(default="", description="output of the model, for effects")
+    confidence: float | None = pydantic.Field(
+        default=None, gt=0, lt=1, description="level of the confidence intervals"
     )
 
 
@@ -71,6 +86,57 @@ class MotifPairs(Element):
         "strands of the left and the right motif: 0 ++, 1 +-, 2 -+, 3 --",
         dims=(PAIR,),
         isin=[0, 1, 2, 3],
+    )
+    n_tested: np.int64 | None = variable(
+        "sequences that the effects are means of", dims=(PAIR,), unit="sequences", ge=0
+    )
+    epistasis: np.float64 | None = variable(
+        "effect of both motifs beyond the sum of the effects of each", dims=(PAIR,), nullable=True
+    )
+    epistasis_low: np.float64 | None = variable(
+        "lower end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    epistasis_high: np.float64 | None = variable(
+        "upper end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    epistasis_median: np.float64 | None = variable(
+        "median over the sequences", dims=(PAIR,), nullable=True
+    )
+    effect_a: np.float64 | None = variable(
+        "effect of the first motif alone, the other one destroyed", dims=(PAIR,), nullable=True
+    )
+    effect_a_low: np.float64 | None = variable(
+        "lower end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    effect_a_high: np.float64 | None = variable(
+        "upper end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    p_effect_a: np.float64 | None = variable(
+        "two-sided p-value of the effect", dims=(PAIR,), nullable=True, ge=0, le=1
+    )
+    effect_b: np.float64 | None = variable(
+        "effect of the second motif alone, the other one destroyed", dims=(PAIR,), nullable=True
+    )
+    effect_b_low: np.float64 | None = variable(
+        "lower end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    effect_b_high: np.float64 | None = variable(
+        "upper end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    p_effect_b: np.float64 | None = variable(
+        "two-sided p-value of the effect", dims=(PAIR,), nullable=True, ge=0, le=1
+    )
+    effect_joint: np.float64 | None = variable(
+        "effect of both motifs together", dims=(PAIR,), nullable=True
+    )
+    effect_joint_low: np.float64 | None = variable(
+        "lower end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    effect_joint_high: np.float64 | None = variable(
+        "upper end of its confidence interval", dims=(PAIR,), nullable=True
+    )
+    interaction: Coordinate[str] | None = coordinate(
+        "what the effects say of the pair", dims=(PAIR,), isin=INTERACTIONS
     )
     motif: Coordinate[str] = coordinate("id of the motif", dims=(MOTIF,), unique=True)
     name: Coordinate[str] | None = coordinate("name of the motif", dims=(MOTIF,))

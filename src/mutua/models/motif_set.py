@@ -50,6 +50,9 @@ class MotifSetAttributes(pydantic.BaseModel):
     background: list[float] = pydantic.Field(
         description="frequency of each letter where there is no motif; they sum to 1"
     )
+    neurons_without_motif: dict[str, str] = pydantic.Field(
+        default={}, description="neurons that were looked at and have no motif, and why"
+    )
 
 
 class MotifSet(Element):
@@ -63,6 +66,10 @@ class MotifSet(Element):
     length: np.int32 = variable("positions of the motif", dims=(MOTIF,), unit="letters", ge=1)
     contribution: np.float32 | None = variable(
         "mean contribution of the letter to the output of a model (CWM)", dims=_MATRIX
+    )
+    hypothetical: np.float32 | None = variable(
+        "mean contribution that the letter would make if it stood there (hypothetical CWM)",
+        dims=_MATRIX,
     )
     n_sites: np.float64 | None = variable(
         "sites (or their weight) that the motif was made of", dims=(MOTIF,), nullable=True, ge=0
@@ -91,10 +98,23 @@ class MotifSet(Element):
     activation_consensus: np.float32 | None = variable(
         "activation of the neuron at the most probable letters", dims=(MOTIF,), nullable=True
     )
+    sign: np.int8 | None = variable(
+        "1 where the motif raises the output of the model, -1 where it lowers it",
+        dims=(MOTIF,),
+        isin=[-1, 1],
+    )
     motif: Coordinate[str] = coordinate("id of the motif", dims=(MOTIF,), unique=True)
     letter: Coordinate[str] = coordinate("letter of the alphabet", dims=(LETTER,), unique=True)
     name: Coordinate[str] | None = coordinate("name of the motif", dims=(MOTIF,))
     family: Coordinate[str] | None = coordinate("family of the motif", dims=(MOTIF,))
+    neuron: Coordinate[str] | None = coordinate(
+        "neuron that detects the motif, as layer:channel", dims=(MOTIF,)
+    )
+    layer: Coordinate[str] | None = coordinate("layer of the neuron", dims=(MOTIF,))
+    channel: Coordinate[np.int32] | None = coordinate("channel of the layer, from 0", dims=(MOTIF,))
+    leaf: Coordinate[str] | None = coordinate(
+        "place among the clusters of the neuron's sequences, as 0-2-1", dims=(MOTIF,)
+    )
 
     class Config:
         """Options of the pandera model."""
