@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mutua.errors import MemoryLimit
-from mutua.kernels.motif_similarity import Nearest, PHistogram, nearest_motifs
+from mutua.kernels.motif_similarity import Nearest, PHistogram, nearest_to_spans
 from mutua.settings import settings
 from tests.reference import motifs as reference
 
@@ -55,7 +55,7 @@ def columns(found: Nearest) -> list[np.ndarray]:
 @pytest.mark.parametrize("both", [True, False], ids=["both strands", "one strand"])
 def test_numbers_are_those_of_memelite(targets: list[np.ndarray], both: bool) -> None:
     codes, lengths = random_queries(1)
-    found = nearest_motifs(codes, lengths, targets, n_nearest=N_TARGETS, both_strands=both)
+    found = nearest_to_spans(codes, lengths, targets, n_nearest=N_TARGETS, both_strands=both)
     p, score, offset, overlap, strand = of_memelite(codes, lengths, targets, both)
     order = np.argsort(p, axis=1, kind="stable")
     np.testing.assert_array_equal(found.target, order)
@@ -72,7 +72,7 @@ def test_numbers_are_those_of_memelite(targets: list[np.ndarray], both: bool) ->
     # Of equal p-values the first motif is the nearer one.
     place = found.target.argsort(axis=1)
     assert (place[:, 4] < place[:, 17]).all()
-    few = nearest_motifs(codes, lengths, targets, n_nearest=3, both_strands=both)
+    few = nearest_to_spans(codes, lengths, targets, n_nearest=3, both_strands=both)
     for ours, all_of_them in zip(columns(few), columns(found), strict=True):
         np.testing.assert_array_equal(ours, all_of_them[:, :3])
     assert found.histogram.n_tests == few.histogram.n_tests == 83 * N_TARGETS
@@ -82,9 +82,9 @@ def test_blocks_do_not_change_the_bits(
     targets: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes, lengths = random_queries(2)
-    whole = nearest_motifs(codes, lengths, targets, n_nearest=2, both_strands=True)
+    whole = nearest_to_spans(codes, lengths, targets, n_nearest=2, both_strands=True)
     monkeypatch.setattr("mutua.kernels.motif_similarity._BLOCK", 16)
-    parts = nearest_motifs(codes, lengths, targets, n_nearest=2, both_strands=True)
+    parts = nearest_to_spans(codes, lengths, targets, n_nearest=2, both_strands=True)
     for one, other in zip(columns(whole), columns(parts), strict=True):
         np.testing.assert_array_equal(one, other)
     p = whole.p_value
@@ -94,7 +94,7 @@ def test_blocks_do_not_change_the_bits(
 def test_q_values_are_of_all_comparisons(targets: list[np.ndarray]) -> None:
     """Also of those that are not among the nearest, and of queries that come twice."""
     codes, lengths = random_queries(3)
-    found = nearest_motifs(codes, lengths, targets, n_nearest=2, both_strands=True)
+    found = nearest_to_spans(codes, lengths, targets, n_nearest=2, both_strands=True)
     p = of_memelite(codes, lengths, targets, True)[0]
     wanted = reference.benjamini_hochberg(p.ravel().tolist(), p.size)
     order = np.argsort(p, axis=1, kind="stable")[:, :2]
@@ -130,7 +130,9 @@ def test_where_a_planted_motif_stands() -> None:
     queries = np.full((3, 16), 255, np.uint8)
     for place, letters in enumerate((forward, reverse, inside)):
         queries[place, : len(letters)] = letters
-    found = nearest_motifs(queries, np.array([16, 16, 7]), targets, n_nearest=1, both_strands=True)
+    found = nearest_to_spans(
+        queries, np.array([16, 16, 7]), targets, n_nearest=1, both_strands=True
+    )
     assert found.target.ravel().tolist() == [8, 8, 8]
     assert found.flipped.ravel().tolist() == [False, True, False]
     assert found.offset.ravel().tolist() == [3, 3, -4]
@@ -142,7 +144,7 @@ def test_proteins() -> None:
     random = np.random.default_rng(5)
     targets = [random.dirichlet([0.1] * 20, 8).T for _ in range(31)]
     queries = np.stack([matrix.argmax(axis=0) for matrix in targets]).astype(np.uint8)
-    found = nearest_motifs(queries, np.full(31, 8), targets, n_nearest=1, both_strands=False)
+    found = nearest_to_spans(queries, np.full(31, 8), targets, n_nearest=1, both_strands=False)
     assert found.target.ravel().tolist() == list(range(31))
     one_hot = [np.eye(20)[row].T for row in queries]
     p = importlib.import_module("memelite").tomtom(
@@ -154,11 +156,13 @@ def test_proteins() -> None:
 def test_long_queries_need_memory(targets: list[np.ndarray]) -> None:
     queries = np.zeros((2, 70), np.uint8)
     with pytest.raises(MemoryLimit, match=r"span of 70 letters.*at most 43 letters, or raise"):
-        nearest_motifs(queries, np.array([4, 70]), targets, n_nearest=1, both_strands=True)
+        nearest_to_spans(queries, np.array([4, 70]), targets, n_nearest=1, both_strands=True)
     before = settings.memory
     try:
         settings.memory = 2**31
-        found = nearest_motifs(queries, np.array([4, 70]), targets, n_nearest=1, both_strands=True)
+        found = nearest_to_spans(
+            queries, np.array([4, 70]), targets, n_nearest=1, both_strands=True
+        )
     finally:
         settings.memory = before
     assert (found.p_value <= 1).all()

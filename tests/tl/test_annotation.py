@@ -115,6 +115,41 @@ def test_spans_that_keep_their_letters(
         annotate(spans, motifs)
 
 
+def test_motifs_are_compared_as_memelite_does(motifs: xr.Dataset) -> None:
+    queries = mt.datasets.jaspar().isel(motif=[7, 110, 300, 120, 5])  # two are among the targets
+    found = annotate(queries, motifs, n_nearest=2)
+    Annotations.check(found, deep=True)
+    cut = [
+        [matrix[:, :width].astype(np.float64) for matrix, width in zip(
+            part["probability"].values, part["length"].values, strict=True)]
+        for part in (queries, motifs)
+    ]  # fmt: skip
+    p, score, offset, overlap, strand = importlib.import_module("memelite").tomtom(*cut)
+    nearest = np.argsort(p, axis=1, kind="stable")[:, :2]
+    np.testing.assert_array_equal(found["motif_index"], nearest.ravel())
+    for name, theirs in (
+        ("p_value", p), ("score", score), ("offset", -offset), ("overlap", overlap),
+        ("strand", 1 - 2 * strand),
+    ):  # fmt: skip
+        wanted = np.take_along_axis(theirs, nearest, axis=1).ravel()
+        np.testing.assert_allclose(found[name], wanted, rtol=1e-9, err_msg=name)
+    assert found["motif_index"].values[[2, 6]].tolist() == [10, 20]
+    assert found["sequence_id"].values.tolist() == queries["motif"].values.tolist()
+    np.testing.assert_array_equal(found["end"], np.repeat(queries["length"].values, 2))
+    assert found.attrs["n_tests"] == 5 * N_MOTIFS
+    assert annotate(queries.isel(motif=slice(0)), motifs).sizes["annotation"] == 0
+
+
+def test_motifs_with_sequences_or_of_other_letters_are_refused(
+    motifs: xr.Dataset, sequences: xr.Dataset
+) -> None:
+    with pytest.raises(InvalidInput, match="`sequences`: given, beside motifs to annotate"):
+        annotate(motifs, motifs, sequences=sequences)
+    rna = mt.MotifSet.build({"a": "GAUA"}, alphabet="RNA")
+    with pytest.raises(InvalidInput, match=r"`motifs`: motifs of 'ACGT'"):
+        annotate(rna, motifs)
+
+
 def test_no_spans(spans: xr.Dataset, motifs: xr.Dataset, sequences: xr.Dataset) -> None:
     found = annotate(spans.isel(annotation=slice(0)), motifs, sequences=sequences, n_nearest=2)
     Annotations.check(found, deep=True)

@@ -1,4 +1,4 @@
-"""Which motifs a short sequence resembles: TOMTOM on letter codes, by memelite.
+"""Which motifs a short sequence or a motif resembles: TOMTOM, by memelite.
 
 memelite compares every query with every target at once. Here equal queries are compared once, in
 blocks of bounded memory, and of each block only the nearest targets and a histogram of all
@@ -22,7 +22,7 @@ from mutua.errors import MemoryLimit
 from mutua.kernels.motif_scan import numba_threads
 from mutua.settings import available_threads, settings
 
-__all__ = ["LEAST_TARGETS", "Nearest", "PHistogram", "nearest_motifs"]
+__all__ = ["LEAST_TARGETS", "Nearest", "PHistogram", "nearest_motifs", "nearest_to_spans"]
 
 LEAST_TARGETS = 25
 """With fewer the null, which is made of the targets, depends much on which they are."""
@@ -101,6 +101,47 @@ def _count(
 
 
 def nearest_motifs(
+    queries: list[Floats], targets: list[Floats], *, n_nearest: int, both_strands: bool
+) -> Nearest:
+    """Give the targets with the smallest p-values for each query; of equal ones, the first.
+
+    Parameters
+    ----------
+    queries
+        (letter, column) probabilities, of at least 1 column.
+    targets
+        Of the same letters.
+    n_nearest
+        At most the number of targets.
+    both_strands
+        Also compare with the targets flipped in both axes: their letters must be in an order
+        that complements when it is turned round, as ACGT.
+
+    Returns
+    -------
+    Nearest
+        `offset` counts the columns from the first of the query to the first of the target.
+
+    Raises
+    ------
+    MemoryLimit
+        For queries so long that the null does not fit into `settings.memory`.
+    """
+    lengths = np.array([query.shape[1] for query in queries], np.int64)
+    order = np.argsort(lengths, kind="stable")
+    histogram = PHistogram()
+    parts = [
+        _compared([queries[i] for i in order[block]], np.ones(len(order[block]), np.int64),
+                  targets, n_nearest, both_strands, histogram)
+        for block in _blocks(lengths, len(targets))
+    ]  # fmt: skip
+    back = np.argsort(order, kind="stable")
+    found = [np.concatenate(column)[back] for column in zip(*parts, strict=True)]
+    target, p, score, offset, overlap, flipped = found
+    return Nearest(target, p, score, offset, overlap, flipped, histogram)
+
+
+def nearest_to_spans(
     queries: npt.NDArray[np.uint8],
     lengths: npt.NDArray[np.int64],
     targets: list[Floats],
@@ -108,7 +149,7 @@ def nearest_motifs(
     n_nearest: int,
     both_strands: bool,
 ) -> Nearest:
-    """Give the targets with the smallest p-values for each query; of equal ones, the first.
+    """Give what `nearest_motifs` gives, for letters; equal spans are compared once.
 
     Parameters
     ----------
@@ -143,9 +184,16 @@ def nearest_motifs(
         rows, return_index=True, return_inverse=True, return_counts=True
     )
     histogram = PHistogram()
+    n_letters = len(targets[0])
+    # A letter that is unknown is any letter; a column of zeros would be no distribution.
+    columns = np.vstack([np.eye(n_letters), np.full(n_letters, 1 / n_letters)]).T
+
+    def matrices(chosen: npt.NDArray[np.int64]) -> list[Floats]:
+        pairs = zip(queries[chosen], lengths[chosen], strict=True)
+        return [columns[:, np.minimum(query[:length], n_letters)] for query, length in pairs]
+
     parts = [
-        _compared(queries[chosen], lengths[chosen], times[block], targets, n_nearest,
-                  both_strands, histogram)
+        _compared(matrices(chosen), times[block], targets, n_nearest, both_strands, histogram)
         for block in _blocks(lengths[first], len(targets))
         for chosen in [first[block]]
     ]  # fmt: skip
@@ -175,8 +223,7 @@ def _threads(longest: int) -> int:
 
 
 def _compared(
-    queries: npt.NDArray[np.uint8],
-    lengths: npt.NDArray[np.int64],
+    spans: list[Floats],
     times: npt.NDArray[np.int64],
     targets: list[Floats],
     n_nearest: int,
@@ -185,21 +232,15 @@ def _compared(
 ) -> tuple[npt.NDArray, ...]:
     """Compare one block of different queries with all targets, and count the p-values."""
     tomtom = importlib.import_module("memelite").tomtom  # not needed before, and slow to import
-    n_letters = len(targets[0])
-    # A letter that is unknown is any letter; a column of zeros would be no distribution.
-    columns = np.vstack([np.eye(n_letters), np.full(n_letters, 1 / n_letters)]).T
-    spans = [
-        columns[:, np.minimum(query[:length], n_letters)]
-        for query, length in zip(queries, lengths, strict=True)
-    ]
-    with warnings.catch_warnings(), numba_threads(n_threads=_threads(int(lengths.max()))):
+    longest = max(span.shape[1] for span in spans)
+    with warnings.catch_warnings(), numba_threads(n_threads=_threads(longest)):
         warnings.filterwarnings("ignore", message="tomtom was given", category=UserWarning)
         results = tomtom(
             spans,
             targets,
             n_score_bins=_SCORE_BINS,
             n_cache=_CACHE,
-            n_target_bins=100 if n_letters <= _HASHED_LETTERS else None,
+            n_target_bins=100 if len(targets[0]) <= _HASHED_LETTERS else None,
             reverse_complement=both_strands,
         )
     # The histogram asks for numbers from 0 to 1; a p-value that is none says nothing.

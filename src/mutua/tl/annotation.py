@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import numpy as np
+import xarray as xr
 
 from mutua.errors import InvalidInput
 from mutua.kernels.letters import complement_codes, is_nucleotide
-from mutua.kernels.motif_similarity import LEAST_TARGETS, Nearest, nearest_motifs
+from mutua.kernels.motif_similarity import (
+    LEAST_TARGETS,
+    Nearest,
+    nearest_motifs,
+    nearest_to_spans,
+)
 from mutua.models import Dataset, MotifSet, SequenceSet, checked
 from mutua.models.annotations import Annotations
 from mutua.models.arguments import whole_number
 from mutua.models.dims import (
-    ANNOTATION,
     CODES,
     END,
+    LENGTH,
+    MOTIF,
     MOTIF_INDEX,
+    MOTIF_POSITION,
     SEQUENCE,
+    SEQUENCE_ID,
     SEQUENCE_INDEX,
+    SEQUENCE_LENGTH,
     START,
 )
 from mutua.tl._annotating import (
@@ -37,14 +49,14 @@ _KEPT = ("rank_score", "attribution", "attribution_mean", "attribution_max")
 
 @checked
 def annotate(
-    annotations: Dataset[Annotations],
+    annotations: Dataset[Annotations] | Dataset[MotifSet],
     motifs: Dataset[MotifSet],
     *,
     sequences: Dataset[SequenceSet] | None = None,
     n_nearest: int = 1,
     reverse_complement: bool = True,
 ) -> Dataset[Annotations]:
-    """Give the motifs that the letters of each span resemble most (TOMTOM).
+    """Give the motifs that the letters of each span, or each motif, resemble most (TOMTOM).
 
     A span is aligned with every motif in every way. The score of an alignment adds the negative
     distances between letters and columns of the motif, relative to their median over all columns
@@ -54,7 +66,8 @@ def annotate(
     Parameters
     ----------
     annotations
-        Spans, e.g. seqlets.
+        Spans, e.g. seqlets; or a motif set, whose probabilities are compared: each motif is then
+        a sequence of the result, with one span over all its positions.
     motifs
         Over the letters of the sequences. The null is made of all their columns, so give a whole
         collection.
@@ -116,9 +129,12 @@ def annotate(
     n_nearest = whole_number("n_nearest", n_nearest, low=1)
     if not isinstance(reverse_complement, bool):
         raise InvalidInput("reverse_complement", f"{reverse_complement!r}", "use True or False")
-    codes, alphabet = _letters(annotations, sequences)
+    if MOTIF_POSITION in annotations.dims:
+        queries = _of_motifs(cast(Dataset[MotifSet], annotations), sequences)
+    else:
+        queries = _of_spans(cast(Dataset[Annotations], annotations), sequences)
     # In this order complements of DNA and RNA stand opposite each other, as memelite has it.
-    letters = "".join(sorted(alphabet))
+    letters = "".join(sorted(queries.alphabet))
     probability, length, _ = motif_probabilities(motifs, letters)
     if reverse_complement:
         _refuse_one_strand(letters)
@@ -133,27 +149,74 @@ def annotate(
             UserWarning,
             stacklevel=3,
         )
-    columns = _spans(annotations, n_nearest)
-    if annotations.sizes[ANNOTATION]:
-        table = np.arange(256, dtype=np.uint8)
-        table[: len(alphabet)] = [letters.index(letter) for letter in alphabet]
-        nearest = nearest_motifs(
-            table[codes],
-            (annotations[END] - annotations[START]).values.astype(np.int64),
-            [matrix[:, :width] for matrix, width in zip(probability, length, strict=True)],
-            n_nearest=n_nearest,
-            both_strands=reverse_complement,
-        )
-        columns |= _comparisons(nearest)
+    targets = [matrix[:, :width] for matrix, width in zip(probability, length, strict=True)]
+    columns = {name: np.repeat(c, n_nearest) for name, c in queries.columns.items()}
+    n = len(queries.columns[START])
+    if n:
+        columns |= _comparisons(queries.nearest(letters, targets, n_nearest, reverse_complement))
     else:
         columns |= {name: np.zeros(0, dtype) for name, dtype in _COMPARISONS.items()}
+    parts = queries.parts | motif_parts(motifs)
+    return as_annotations(columns, parts, source="tomtom", n_tests=n * len(length))
+
+
+class _Queries(NamedTuple):
+    """What is compared with the motifs, and what stays true of it."""
+
+    alphabet: str
+    columns: dict[str, np.ndarray]
+    """What the result says of each query whatever motif it is given."""
+    parts: dict[str, xr.Variable]
+    """What it says of the sequences that they are in."""
+    nearest: Callable[[str, list[np.ndarray], int, bool], Nearest]
+    """Compare them, their letters in that order, with targets."""
+
+
+def _of_spans(
+    annotations: Dataset[Annotations], sequences: Dataset[SequenceSet] | None
+) -> _Queries:
+    codes, alphabet = _letters(annotations, sequences)
+    columns = {
+        name: np.asarray(annotations[name].values)
+        for name in (SEQUENCE_INDEX, START, END, *_KEPT)
+        if name in annotations
+    }
     parts = {
         str(name): part.to_base_variable().copy(deep=False).load()
         for name, part in annotations.variables.items()
         if part.dims == (SEQUENCE,)
     }
-    n_tests = annotations.sizes[ANNOTATION] * len(length)
-    return as_annotations(columns, parts | motif_parts(motifs), source="tomtom", n_tests=n_tests)
+
+    def nearest(letters: str, targets: list[np.ndarray], n: int, both: bool) -> Nearest:
+        table = np.arange(256, dtype=np.uint8)
+        table[: len(alphabet)] = [letters.index(letter) for letter in alphabet]
+        widths = (columns[END] - columns[START]).astype(np.int64)
+        return nearest_to_spans(table[codes], widths, targets, n_nearest=n, both_strands=both)
+
+    return _Queries(alphabet, columns, parts, nearest)
+
+
+def _of_motifs(motifs: Dataset[MotifSet], sequences: Dataset[SequenceSet] | None) -> _Queries:
+    """Take each motif as a sequence of its own, with one span over all of it."""
+    if sequences is not None:
+        raise InvalidInput("sequences", "given, beside motifs to annotate", "leave it out")
+    length = np.asarray(motifs[LENGTH].values, np.int32)
+    columns = {
+        SEQUENCE_INDEX: np.arange(len(length), dtype=np.int32),
+        START: np.zeros(len(length), np.int32),
+        END: length,
+    }
+    parts = {
+        SEQUENCE_LENGTH: xr.Variable((SEQUENCE,), length),
+        SEQUENCE_ID: xr.Variable((SEQUENCE,), motifs[MOTIF].values),
+    }
+
+    def nearest(letters: str, targets: list[np.ndarray], n: int, both: bool) -> Nearest:
+        matrices, widths, _ = motif_probabilities(motifs, letters)
+        queries = [matrix[:, :width] for matrix, width in zip(matrices, widths, strict=True)]
+        return nearest_motifs(queries, targets, n_nearest=n, both_strands=both)
+
+    return _Queries(motifs.attrs["alphabet"], columns, parts, nearest)
 
 
 def _letters(
@@ -192,16 +255,6 @@ _COMPARISONS = {
     "offset": np.int32,
     "overlap": np.int32,
 }
-
-
-def _spans(annotations: Dataset[Annotations], times: int) -> dict[str, np.ndarray]:
-    """Give what stays true of each span, so many times."""
-    rows = np.repeat(np.arange(annotations.sizes[ANNOTATION]), times)
-    return {
-        name: np.asarray(annotations[name].values)[rows]
-        for name in (SEQUENCE_INDEX, START, END, *_KEPT)
-        if name in annotations
-    }
 
 
 def _comparisons(nearest: Nearest) -> dict[str, np.ndarray]:
