@@ -87,7 +87,10 @@ def arguments(node: nodes.Node) -> set[str]:
 
 
 def resolve(
-    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, shown: nodes.TextElement
+    app: Sphinx,
+    env: BuildEnvironment,
+    node: addnodes.pending_xref,
+    shown: nodes.TextElement | nodes.Text,
 ) -> nodes.Node | None:
     """Find a name that is written short, leave what is no name, and tell of what is not there."""
     if node.get("refdomain") != "py":
@@ -95,13 +98,15 @@ def resolve(
     target = node["reftarget"]
     domain = env.get_domain("py")
     assert isinstance(domain, PythonDomain)
-    short = re.sub(r"^(mt|mutua)\.", "", target)
+    # A kind in the annotation of a field is named by the module that it is written in.
+    short = re.sub(r"^(mt|mutua)\.(models\.\w+\.(?=[A-Z]))?", "", target)
     module = node.get("py:module") or "mutua"
     for prefix in (*_MODULES, f"{module}.", f"{module.rpartition('.')[0]}."):
         full = (prefix + short).rstrip(".")
         if full in domain.objects:
             found = domain.objects[full]
-            shown.attributes.pop("may_be", None)
+            if isinstance(shown, nodes.Element):
+                shown.attributes.pop("may_be", None)
             return _link(app, node, found.docname, found.node_id, full, shown)
     if short in domain.modules or f"mutua.{short}" in domain.modules:
         found = domain.modules.get(f"mutua.{short}") or domain.modules[short]
@@ -120,7 +125,7 @@ def _link(
     docname: str,
     place: str,
     title: str,
-    shown: nodes.TextElement,
+    shown: nodes.TextElement | nodes.Text,
 ) -> nodes.reference:
     uri = app.builder.get_relative_uri(node["refdoc"], docname)
     uri += f"#{place}" if place else ""
