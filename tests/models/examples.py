@@ -122,6 +122,7 @@ def motif_set() -> xr.Dataset:
         hypothetical=np.random.default_rng(1).normal(size=(3, 4, 6))
         * (np.arange(6) < [[[6]], [[6]], [[4]]]),
         sign=[1, -1, 1],
+        window_start=[0, 2, 1],
         neuron=["conv2:3", "conv2:3", "conv1:0"],
         layer=["conv2", "conv2", "conv1"],
         channel=[3, 3, 0],

@@ -98,6 +98,12 @@ class MotifSet(Element):
     activation_consensus: np.float32 | None = variable(
         "activation of the neuron at the most probable letters", dims=(MOTIF,), nullable=True
     )
+    window_start: np.int32 | None = variable(
+        "first position of the motif in the windows that activate its neuron",
+        dims=(MOTIF,),
+        unit="letters",
+        ge=0,
+    )
     sign: np.int8 | None = variable(
         "1 where the motif raises the output of the model, -1 where it lowers it",
         dims=(MOTIF,),
