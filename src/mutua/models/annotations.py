@@ -84,6 +84,22 @@ class Annotations(Element):
     attribution_max: np.float64 | None = variable(
         "largest of the attributions within", dims=(ANNOTATION,), nullable=True
     )
+    importance: np.float64 | None = variable(
+        "sum of the sizes of the attributions within", dims=(ANNOTATION,), nullable=True, ge=0
+    )
+    similarity: np.float64 | None = variable(
+        "cosine of the attributions within and the contributions of the motif",
+        dims=(ANNOTATION,),
+        nullable=True,
+        ge=-1,
+        le=1,
+    )
+    coefficient_global: np.float64 | None = variable(
+        "score times the mean square of the attributions of the sequence",
+        dims=(ANNOTATION,),
+        nullable=True,
+        ge=0,
+    )
     rank: np.int32 | None = variable(
         "0 for the best motif of a span, 1 for the second, ...", dims=(ANNOTATION,), ge=0
     )
@@ -99,6 +115,12 @@ class Annotations(Element):
     )
     sequence_length: np.int32 = variable(
         "letters of the sequence, with its padding", dims=(SEQUENCE,), unit="letters", ge=0
+    )
+    duality_gap: np.float64 | None = variable(
+        "how far the scores of the sequence are from optimal at most, per letter",
+        dims=(SEQUENCE,),
+        nullable=True,
+        ge=0,
     )
     sequence_id: Coordinate[str] | None = coordinate("name of the sequence", dims=(SEQUENCE,))
     sequence_chrom: Coordinate[str] | None = coordinate("its chromosome", dims=(SEQUENCE,))

@@ -44,6 +44,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     element of any kind, by its record. A result whose record names a more special kind than the
     annotation keeps that kind, as long as it satisfies it.
 
+    A function that gives several elements gives a NamedTuple: its fields annotated as above are
+    each held against their kind and carry the provenance of the call.
+
     A function annotated to give ``AnnData | None`` that gives None has written into its first
     AnnData argument, which then carries the record.
 
@@ -60,6 +63,12 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         hints = typing.get_type_hints(function)
         return {key: slot for key, hint in hints.items() if (slot := _slot(hint))}
 
+    @functools.cache
+    def fields() -> dict[str, _Slot]:
+        given = typing.get_type_hints(function).get("return")
+        hints = typing.get_type_hints(given) if hasattr(given, "_fields") else {}
+        return {key: slot for key, hint in hints.items() if (slot := _slot(hint))}
+
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -72,12 +81,14 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             if argument in allowed:
                 _check(value, allowed[argument], f"argument `{place}` of {name}")
         out = allowed.get("return")
-        if out is None:
+        if out is None and not fields():
             return function(*args, **kwargs)
         # Before the call, which may write into an AnnData.
         arguments = {place: value for _, place, value in _places(signature, bound)}
         steps = provenance.call_step(name, arguments)
         result = function(*args, **kwargs)
+        if out is None:
+            return cast("R", _named(result, fields(), f"the result of {name}", steps))
         if result is None and out.anndata and out.optional:
             changed = next((v for v in arguments.values() if isinstance(v, anndata.AnnData)), None)
             if changed is not None:
@@ -172,6 +183,15 @@ def _any_kind(recorded: Kind | None, value: object, where: str) -> Kind:
         fault = Fault("object", f"a {type(value).__name__} that {found}", "use mutua.<Kind>.build")
         raise InvalidElement("Element", [fault], where)
     return recorded
+
+
+def _named(result: Any, fields: dict[str, _Slot], where: str, steps: list[dict[str, Any]]) -> Any:
+    """Check the elements of a NamedTuple; give it with their records."""
+    found = {
+        field: _stamped(getattr(result, field), slot, f"{where}, `{field}`", steps)
+        for field, slot in fields.items()
+    }
+    return result._replace(**found)
 
 
 def _stamped(result: Any, slot: _Slot, where: str, steps: list[dict[str, Any]]) -> Any:

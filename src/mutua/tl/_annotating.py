@@ -87,7 +87,10 @@ def as_annotations(
 
 
 def refuse_other_sequences(
-    annotations: Dataset[Annotations], sequences: Dataset[SequenceSet]
+    annotations: Dataset[Annotations],
+    sequences: Dataset[SequenceSet],
+    *,
+    argument: str = "sequences",
 ) -> None:
     """Refuse sequences that are not those that the annotations are in, as far as can be told."""
     end = np.asarray(annotations[END].values)
@@ -95,14 +98,14 @@ def refuse_other_sequences(
     others = annotations.sizes[SEQUENCE]
     if n != others or length < end.max(initial=0):
         found = f"{n} of {length} letters, and the spans are in {others} others"
-        raise InvalidInput("sequences", found, "give those that the spans were found in")
+        raise InvalidInput(argument, found, "give those that the spans were found in")
     if SEQUENCE_ID in sequences.coords and SEQUENCE_ID in annotations.coords:
         ours, theirs = (element[SEQUENCE_ID].values for element in (annotations, sequences))
         if (differing := np.flatnonzero(ours != theirs)).size:
             place = int(differing[0])
             theirs_is, ours_is = str(theirs[place]), str(ours[place])
             found = f"sequence {place} is {theirs_is!r}, and the spans are in {ours_is!r}"
-            raise InvalidInput("sequences", found, "give those that the spans were found in")
+            raise InvalidInput(argument, found, "give those that the spans were found in")
 
 
 def has_attributions(sequences: Dataset[SequenceSet]) -> bool:
