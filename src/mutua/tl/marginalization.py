@@ -90,7 +90,7 @@ def marginalize(
     check_seed(seed)
     matrices = named_motifs(motifs, sequences.attrs["alphabet"])
     length = sequences.sizes[POSITION]
-    starts = [_start(length, m.shape[1], position, name) for name, m in matrices.items()]
+    starts = [start_within(length, m.shape[1], position, name) for name, m in matrices.items()]
 
     def change(rows: Rows, number: int, _: int) -> tuple[np.ndarray, np.ndarray]:
         matrix, start = list(matrices.values())[number], starts[number]
@@ -168,12 +168,12 @@ def space(
     matrices = named_motifs(motifs, sequences.attrs["alphabet"])
     if len(matrices) < 2:
         raise InvalidInput("motifs", f"{len(matrices)}", "give two or more")
-    gaps = _spacings(spacings)
+    gaps = checked_spacings(spacings)
     widths = [matrix.shape[1] for matrix in matrices.values()]
     length, inner = sequences.sizes[POSITION], len(widths) - 1
     totals = [sum(widths) + gap * inner for gap in gaps]
     starts = [
-        _start(length, total, position, f"the motifs at spacing {gap}")
+        start_within(length, total, position, f"the motifs at spacing {gap}")
         for gap, total in zip(gaps, totals, strict=True)
     ]
 
@@ -218,7 +218,7 @@ def _labels(motifs: Any) -> dict[str, np.ndarray]:
     return {"name": motifs["name"].values} if has_names else {}
 
 
-def _start(length: int, width: int, position: int | None, name: str) -> int:
+def start_within(length: int, width: int, position: int | None, name: str) -> int:
     """Give where something begins: at `position`, or so that it is in the middle."""
     if width > length:
         found = f"{name!r} has {width} letters, and the sequences {length}"
@@ -232,7 +232,8 @@ def _start(length: int, width: int, position: int | None, name: str) -> int:
     return start
 
 
-def _spacings(spacings: Any) -> list[int]:
+def checked_spacings(spacings: Any) -> list[int]:
+    """Give numbers of letters, each once, or refuse them."""
     if isinstance(spacings, str) or not isinstance(spacings, Sequence | np.ndarray | range):
         raise InvalidInput("spacings", f"a {type(spacings).__name__}", "use a list, e.g. range(20)")
     gaps = [whole_number("spacings", gap, low=0) for gap in spacings]
