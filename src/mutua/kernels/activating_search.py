@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["EXHAUSTIVE", "Found", "all_sequences", "search_sequences", "spread_over_activations"]
+__all__ = [
+    "EXHAUSTIVE",
+    "N_BINS",
+    "Found",
+    "all_sequences",
+    "search_sequences",
+    "spread_over_activations",
+]
 
 EXHAUSTIVE = 4**9
 """Up to so many sequences there may be, all of them are looked at."""

@@ -16,10 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-__all__ = ["Leaf", "demix", "informative_runs", "leaf_probability", "smoothed_information"]
+__all__ = [
+    "Leaf",
+    "demix",
+    "demix_further",
+    "homogeneity",
+    "informative_runs",
+    "leaf_probability",
+    "smoothed_information",
+]
 
 _RESTARTS = 4
 _N_BINS = 20
+_DRAWN = 300
+"""Sequences drawn to see how homogeneous a cluster is."""
+_GAIN = 0.02
+"""Goodness that a split has to gain, to be made."""
 
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -87,6 +99,113 @@ def demix(
     return sorted((leaf for leaf in leaves if len(leaf.rows) >= least), key=_order)
 
 
+def demix_further(
+    maps: Maps,
+    weights: npt.NDArray[np.float32],
+    n_clusters: Sequence[int],
+    goodness: Callable[[Rows], float],
+    *,
+    enough: float,
+    least: int,
+    seed: int,
+) -> list[Leaf]:
+    """Split sequences until clusters are good, by one layer as long as that helps.
+
+    Parameters
+    ----------
+    maps, weights, least, seed
+        As for `demix`.
+    n_clusters
+        Of one split, at each depth; at least 2.
+    goodness
+        Of the sequences of some rows, such as their `homogeneity`.
+    enough
+        Clusters from this goodness on are leaves.
+
+    Returns
+    -------
+    list of Leaf
+        In the order of their paths.
+    """
+    leaves: list[Leaf] = []
+    nodes = [(Leaf("0", np.arange(len(weights))), goodness(np.arange(len(weights))), 0)]
+    while nodes:
+        node, own, depth = nodes.pop()
+        if own >= enough or depth == len(n_clusters):
+            leaves.append(node)
+            continue
+        n = n_clusters[depth]
+        if len(node.rows) <= least * n:
+            leaves.append(node)
+            continue
+        features = maps(depth)[node.rows]
+        parts = [
+            node.rows[rows]
+            for rows in _clusters(features, weights[node.rows], n, seed)
+            if len(rows) >= least
+        ]
+        found = [goodness(part) for part in parts]
+        mass = [float(weights[part].sum()) for part in parts]
+        gained = len(parts) > 1 and float(np.average(found, weights=mass)) >= own + _GAIN
+        if not gained:
+            nodes.append((node, own, depth + 1))
+            continue
+        nodes += [
+            (Leaf(f"{node.path}-{child}", part), good, depth)
+            for child, (part, good) in enumerate(zip(parts, found, strict=True))
+        ]
+    return sorted((leaf for leaf in leaves if len(leaf.rows) >= least), key=_order)
+
+
+def homogeneity(
+    codes: Codes,
+    activation: npt.NDArray[np.float32],
+    n_letters: int,
+    activate: Callable[[Codes], npt.NDArray[np.float32]],
+    random: np.random.Generator,
+) -> float:
+    """Give how much letters drawn from each position's own activate a neuron.
+
+    That is relative to the sequences themselves. If these have one motif at one place, their
+    positions do not depend on each other and 1 or more results; if they are a mixture, letters of
+    one motif come with those of another, and little is left.
+
+    Parameters
+    ----------
+    codes
+        uint8 (sequence, position).
+    activation
+        (sequence,) all above 0.
+    n_letters
+        Of the alphabet.
+    activate
+        Gives the activations of other sequences.
+    random
+        Source of the letters.
+    """
+    probability = leaf_probability(codes, activation, n_letters)
+    ends = probability.cumsum(axis=0)
+    point = random.random((_DRAWN, probability.shape[1])) * ends[-1]
+    drawn = (point[:, None, :] >= ends).sum(axis=1).clip(max=n_letters - 1).astype(np.uint8)
+    means = _bin_means(activation.astype(np.float64))
+    expected = float((means**2).sum() / means.sum())
+    return float(np.maximum(activate(drawn), 0).mean(dtype=np.float64) / expected)
+
+
+def _bin_means(value: Floats) -> Floats:
+    """Give the mean activation of every bin that is not empty."""
+    place = _bins(value, _N_BINS)
+    counts = np.bincount(place, minlength=_N_BINS)
+    sums = np.bincount(place, weights=value, minlength=_N_BINS)
+    return np.asarray(sums[counts > 0] / counts[counts > 0])
+
+
+def _bins(value: Floats, n_bins: int) -> Rows:
+    """Give the bin of each activation: bin j holds what is above j, up to j + 1 times the width."""
+    place = np.ceil(value * n_bins / value.max()).astype(np.int64) - 1
+    return np.clip(place, 0, n_bins - 1)
+
+
 def _order(leaf: Leaf) -> tuple[int, ...]:
     return tuple(int(part) for part in leaf.path.split("-"))
 
@@ -129,8 +248,7 @@ def leaf_probability(
     """
     value = activation.astype(np.float64)
     top = float(value.max())
-    # Bin j holds what is above j and at most j + 1 times the width.
-    place = np.clip(np.ceil(value * n_bins / top).astype(np.int64) - 1, 0, n_bins - 1)
+    place = _bins(value, n_bins)
     total = np.zeros((n_letters, codes.shape[1]))
     above = total
     for one in range(n_bins - 1, -1, -1):

@@ -98,6 +98,12 @@ class MotifSet(Element):
     activation_consensus: np.float32 | None = variable(
         "activation of the neuron at the most probable letters", dims=(MOTIF,), nullable=True
     )
+    homogeneity: np.float32 | None = variable(
+        "activation by letters drawn from the probabilities, relative to that by the sites",
+        dims=(MOTIF,),
+        nullable=True,
+        ge=0,
+    )
     window_start: np.int32 | None = variable(
         "first position of the motif in the windows that activate its neuron",
         dims=(MOTIF,),

@@ -1,0 +1,202 @@
+"""Whether values differ between sequences that activate a neuron and those that do not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["GroupTests", "compare_groups"]
+
+Floats = npt.NDArray[np.float64]
+
+_CONFIDENCE = 0.95
+_EXACT = 8
+"""Up to this many in the smaller group, ranks without ties have an exact distribution."""
+
+
+class GroupTests(NamedTuple):
+    """One row a neuron; NaN where a group is too small.
+
+    Attributes
+    ----------
+    n_active, n_silent
+        int64 (neuron,).
+    mean_active, mean_silent
+        float64 (neuron,).
+    effect, effect_low, effect_high
+        Difference of the means, at equal covariates if there are any, and its 95 % confidence
+        interval.
+    cohen_d
+        It in standard deviations within the groups.
+    p_value
+        Two-sided, of Welch's t-test; with covariates of the coefficient of a linear regression
+        with standard errors that allow for unequal variances (HC3).
+    p_rank
+        Two-sided, of the Mann-Whitney test; None with covariates.
+    """
+
+    n_active: npt.NDArray[np.int64]
+    n_silent: npt.NDArray[np.int64]
+    mean_active: Floats
+    mean_silent: Floats
+    effect: Floats
+    effect_low: Floats
+    effect_high: Floats
+    cohen_d: Floats
+    p_value: Floats
+    p_rank: Floats | None
+
+
+def compare_groups(
+    values: npt.ArrayLike,
+    active: npt.NDArray[np.bool_],
+    counted: npt.NDArray[np.bool_],
+    covariates: npt.ArrayLike | None = None,
+) -> GroupTests:
+    """Compare values between two groups of sequences, for every neuron.
+
+    Parameters
+    ----------
+    values
+        float (sequence,), finite.
+    active
+        bool (sequence, neuron): which group.
+    counted
+        bool (sequence,): which sequences are in a group at all.
+    covariates
+        float (sequence, covariate), finite.
+
+    References
+    ----------
+    Welch 1947, Biometrika 34:28; Mann and Whitney 1947, Annals of Mathematical Statistics 18:50;
+    MacKinnon and White 1985, Journal of Econometrics 29:305 (HC3).
+
+    Examples
+    --------
+    >>> values = [1.0, 2.0, 3.0, 6.0, 7.0, 9.0]
+    >>> active = np.array([[0], [0], [0], [1], [1], [1]], bool)
+    >>> tests = compare_groups(values, active, np.ones(6, bool))
+    >>> tests.effect.round(3), tests.p_value.round(3), tests.p_rank.round(3)
+    (array([5.333]), array([0.011]), array([0.1]))
+    """
+    y = np.asarray(values, np.float64)[counted]
+    groups = active[counted].astype(np.float64)
+    n_1 = groups.sum(axis=0)
+    n_0 = len(y) - n_1
+    # Shifted by the mean: sums of squares then keep their digits.
+    middle = y.mean() if len(y) else 0.0
+    shifted = y - middle
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean_1, mean_0 = (shifted @ g / n for g, n in ((groups, n_1), (1 - groups, n_0)))
+        squares_1 = shifted**2 @ groups - n_1 * mean_1**2
+        squares_0 = shifted**2 @ (1 - groups) - n_0 * mean_0**2
+        within = np.sqrt(np.maximum(squares_1 + squares_0, 0) / (len(y) - 2))
+        if covariates is None:
+            effect, error, freedom = _welch(mean_1 - mean_0, squares_1, squares_0, n_1, n_0)
+            p_rank = _rank_p(y, groups)
+        else:
+            design = np.asarray(covariates, np.float64)[counted]
+            effect, error, freedom = _regression(shifted, groups, design)
+            p_rank = None
+    usable = (n_1 >= 2) & (n_0 >= 2)
+    if np.ptp(y) == 0 if len(y) else True:
+        error = np.full_like(error, np.nan)
+        p_rank = None if p_rank is None else np.full_like(p_rank, np.nan)
+    p_value, half = _t_test(effect, error, freedom)
+
+    def shown(field: Floats) -> Floats:
+        return np.where(usable, field, np.nan)
+
+    return GroupTests(
+        n_active=n_1.astype(np.int64),
+        n_silent=n_0.astype(np.int64),
+        mean_active=np.where(n_1 > 0, mean_1 + middle, np.nan),
+        mean_silent=np.where(n_0 > 0, mean_0 + middle, np.nan),
+        effect=shown(effect),
+        effect_low=shown(effect - half),
+        effect_high=shown(effect + half),
+        cohen_d=shown(effect / np.where(within > 0, within, np.nan)),
+        p_value=shown(p_value),
+        p_rank=None if p_rank is None else shown(p_rank),
+    )
+
+
+def _welch(
+    effect: Floats, squares_1: Floats, squares_0: Floats, n_1: Floats, n_0: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Give the difference, its standard error and degrees of freedom."""
+    part_1 = np.maximum(squares_1, 0) / (n_1 - 1) / n_1
+    part_0 = np.maximum(squares_0, 0) / (n_0 - 1) / n_0
+    freedom = (part_1 + part_0) ** 2 / (part_1**2 / (n_1 - 1) + part_0**2 / (n_0 - 1))
+    return effect, np.sqrt(part_1 + part_0), freedom
+
+
+def _regression(y: Floats, groups: Floats, covariates: Floats) -> tuple[Floats, Floats, Floats]:
+    """Give the coefficient of the group, its HC3 standard error and degrees of freedom.
+
+    What the covariates explain is taken out of both sides (Frisch-Waugh-Lovell), once for all
+    neurons.
+    """
+    basis = _basis(covariates)
+    y = y - basis @ (basis.T @ y)
+    own = np.einsum("ij,ij->i", basis, basis)
+    n_neurons = groups.shape[1]
+    effect, error = np.full(n_neurons, np.nan), np.full(n_neurons, np.nan)
+    for neuron in range(n_neurons):
+        group = groups[:, neuron]
+        rest = group - basis @ (basis.T @ group)
+        size = rest @ rest
+        # Where covariates tell the group already, there is nothing left to compare.
+        if size <= 1e-9 * max(group.sum(), 1):
+            continue
+        effect[neuron] = rest @ y / size
+        left = y - effect[neuron] * rest
+        free = np.maximum(1 - own - rest**2 / size, 1e-12)
+        error[neuron] = np.sqrt(((rest * left / free) ** 2).sum()) / size
+    freedom = len(y) - basis.shape[1] - 1
+    return effect, error, np.full(n_neurons, freedom if freedom > 0 else np.nan, np.float64)
+
+
+def _basis(covariates: Floats) -> Floats:
+    """Give orthonormal columns that span a constant and the covariates."""
+    centred = covariates - covariates.mean(axis=0)
+    spread = np.abs(centred).max(axis=0, initial=0)
+    centred = centred[:, spread > 0] / spread[spread > 0]
+    constant = np.full((len(covariates), 1), 1 / np.sqrt(max(1, len(covariates))))
+    if not centred.shape[1]:
+        return constant
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    return np.hstack([constant, left[:, sizes > 1e-10 * sizes[0]]])
+
+
+def _t_test(effect: Floats, error: Floats, freedom: Floats) -> tuple[Floats, Floats]:
+    """Give p-values and half the widths of confidence intervals."""
+    from scipy.special import stdtr, stdtrit
+
+    error = np.where(error > 0, error, np.nan)
+    p_value = 2 * stdtr(freedom, -np.abs(effect) / error)
+    return p_value, stdtrit(freedom, (1 + _CONFIDENCE) / 2) * error
+
+
+def _rank_p(y: Floats, groups: Floats) -> Floats:
+    """Give p-values of the Mann-Whitney test."""
+    from scipy.special import ndtr
+    from scipy.stats import mannwhitneyu, rankdata
+
+    ranks = rankdata(y)
+    _, counts = np.unique(y, return_counts=True)
+    n, n_1 = len(y), groups.sum(axis=0)
+    n_0 = n - n_1
+    u = ranks @ groups - n_1 * (n_1 + 1) / 2
+    ties = (counts.astype(np.float64) ** 3 - counts).sum() / (n * (n - 1.0)) if n > 1 else 0.0
+    deviation = np.sqrt(n_1 * n_0 / 12 * (n + 1 - ties))
+    z = (np.abs(u - n_1 * n_0 / 2) - 0.5) / deviation
+    p = np.minimum(1, 2 * ndtr(-z))
+    small = (np.minimum(n_1, n_0) <= _EXACT) & (np.minimum(n_1, n_0) > 0)
+    if len(counts) == n:
+        for neuron in np.flatnonzero(small):
+            chosen = groups[:, neuron] > 0
+            p[neuron] = mannwhitneyu(y[chosen], y[~chosen], method="auto").pvalue
+    return p

@@ -1,0 +1,92 @@
+"""Comparisons of two groups, beside scipy and statsmodels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+import statsmodels.api as sm
+
+from mutua.kernels.neuron_statistics import compare_groups
+
+N, NEURONS = 60, 4
+
+
+def data(seed: int = 0, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    active = random.random((N, NEURONS)) < [0.1, 0.3, 0.5, 0.8]
+    values = random.normal(size=N) + active[:, 1] + 1e6
+    return np.round(values) if ties else values, active
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_tests_are_those_of_scipy(ties: bool) -> None:
+    values, active = data(ties=ties)
+    counted = np.arange(N) % 7 > 0
+    found = compare_groups(values, active, counted)
+    assert found.p_rank is not None
+    for k in range(NEURONS):
+        a, b = values[counted & active[:, k]], values[counted & ~active[:, k]]
+        test = scipy.stats.ttest_ind(a, b, equal_var=False)
+        interval = test.confidence_interval(0.95)
+        pooled = np.sqrt(((a - a.mean()) @ (a - a.mean()) + (b - b.mean()) @ (b - b.mean()))
+                         / (len(a) + len(b) - 2))  # fmt: skip
+        expected = [len(a), len(b), a.mean(), b.mean(), a.mean() - b.mean(), *interval,
+                    (a.mean() - b.mean()) / pooled, test.pvalue,
+                    scipy.stats.mannwhitneyu(a, b).pvalue]  # fmt: skip
+        np.testing.assert_allclose([field[k] for field in found], expected, rtol=1e-7)
+
+
+def test_regression_is_that_of_statsmodels() -> None:
+    values, active = data()
+    random = np.random.default_rng(3)
+    length = random.integers(50, 900, N) + 300 * active[:, 2]
+    table = np.stack([length, random.random(N), np.full(N, 4.0), 2.0 * length + 1], axis=1)
+    found = compare_groups(values + 0.01 * length, active, np.ones(N, bool), table)
+    assert found.p_rank is None
+    for k in range(NEURONS):
+        design = np.column_stack([np.ones(N), active[:, k], table[:, :2]])
+        fit = sm.OLS(values + 0.01 * length, design).fit(cov_type="HC3", use_t=True)
+        np.testing.assert_allclose(found.effect[k], fit.params[1], rtol=1e-6)
+        np.testing.assert_allclose(found.p_value[k], fit.pvalues[1], rtol=1e-5)
+        np.testing.assert_allclose(
+            [found.effect_low[k], found.effect_high[k]], fit.conf_int()[1], rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("covariate", [False, True])
+def test_groups_that_cannot_be_compared(covariate: bool) -> None:
+    values, active = data()
+    active[:, 0], active[:, 1], active[:, 2] = False, np.arange(N) == 5, True
+    table = np.random.default_rng(0).random((N, 1)) if covariate else None
+    found = compare_groups(values, active, np.ones(N, bool), table)
+    assert found.n_active.tolist()[:3] == [0, 1, N]
+    np.testing.assert_array_equal(np.isnan(found.p_value), [True, True, True, False])
+    np.testing.assert_array_equal(np.isnan(found.effect), [True, True, True, False])
+    np.testing.assert_array_equal(np.isnan(found.mean_active), [True, False, False, False])
+    np.testing.assert_array_equal(np.isnan(found.mean_silent), [False, False, True, False])
+
+
+def test_constant_values_have_no_p_value() -> None:
+    _, active = data()
+    found = compare_groups(np.full(N, 0.1), active, np.ones(N, bool))
+    assert found.p_rank is not None
+    assert np.isnan(found.p_value).all()
+    assert np.isnan(found.p_rank).all()
+    np.testing.assert_allclose(found.effect, 0, atol=1e-12)
+
+
+def test_a_covariate_that_is_the_group_leaves_nothing() -> None:
+    values, active = data()
+    found = compare_groups(values, active, np.ones(N, bool), active[:, :1].astype(float))
+    np.testing.assert_array_equal(np.isnan(found.p_value), [True, False, False, False])
+
+
+@pytest.mark.parametrize("covariate", [False, True])
+def test_p_values_are_uniform_without_a_difference(covariate: bool) -> None:
+    random = np.random.default_rng(0)
+    active = random.random((200, 900)) < 0.3
+    values = random.exponential(size=200)
+    table = random.random((200, 2)) if covariate else None
+    p = compare_groups(values, active, np.ones(200, bool), table).p_value
+    assert scipy.stats.kstest(p, "uniform").pvalue > 1e-3
