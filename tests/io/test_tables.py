@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import gzip
 import json
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -334,15 +337,15 @@ def test_metadata_with_columns_of_the_table(tmp_path: Path) -> None:
         ("", "is empty"),
         ("s\ta\tb\n", "has a header and no rows"),
         ("# only a comment\n", "has no lines"),
-        ("s,a,b\nx,1,2\n", "1 cells in its header and 1 in the row after it, with a tab"),
+        ("s,a,b\nx,1,2\n", r"1 cells in its header and 1 in line 2, with a tab .*format='csv'"),
         ("s\ta\tb\nx\t1\t2\t3\t4\n", "3 cells in its header and 5"),
-        ("s\ta\tb\nx\t1\t2\ny\t1\t2\t3\n", "Expected 3 fields in line 3, saw 4"),
+        ("s\ta\tb\nx\t1\t2\ny\t1\t2\t3\n", "3 cells in its header and 4 in line 3"),
         ("s\ta\ta\nx\t1\t2\n", r"features \(columns\) of one name: \['a'\]"),
         ("s\ta\tb\nx\t1\t2\nx\t1\t2\n", r"samples \(rows\) of one name: \['x'\]"),
         ("s\ta\t\nx\t1\t2\n", r"feature 1 \(columns\) has no name"),
         ("s\ta\tb\nx\t1\t2\n\t1\t2\n", r"sample 1 \(rows\) has no name"),
         ("s\ta\tsite\nx\t1\tleft\n", r"1 of 2 columns are no numbers: \['site'\]; 'site' is 'left' "
-         "in row 'x'. Name those that describe the rows in metadata_columns="),
+         r"in row 'x' \(line 2\). Name those that describe the rows in metadata_columns="),
         ("s\ta\tb\nx\t1\t1,5\n", "'b' is '1,5' in row 'x'"),
         ("s\ta\tb\nx\t1\tTRUE\n", r"no numbers: \['b'\]"),
         ("s\ta\tb\nx\t1\tNA\ny\t\t2\n", "2 values of 2 features are missing, the first at sample "
@@ -428,7 +431,7 @@ def test_paths_and_formats_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="keeps what describes its rows apart"):
         mt.read_table(biom(tmp_path / "u.biom"), metadata_columns=["taxonomy"])
     (tmp_path / "t.tsv").write_bytes(b"s\ta\n\xff\xfe\xff\t1\n")
-    with pytest.raises(InvalidInput, match="is not a table"):
+    with pytest.raises(InvalidInput, match="is not UTF-8: line 2 has the byte 0xff"):
         mt.read_table(tmp_path / "t.tsv")
     (tmp_path / "t.tsv.gz").write_bytes(gzip.compress(rows().encode())[:-9])
     with pytest.raises(InvalidInput, match="is damaged"):
@@ -448,8 +451,124 @@ def test_parquet_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         mt.read_table(tmp_path / "t.parquet")
 
 
-@pytest.mark.parametrize("text", ["id\tx\ty\ns1\t1\t2\t\n", "id\tx\ty\ns1\t1\t2\t3\n"])
-def test_a_row_longer_than_a_whole_header_moves_nothing(tmp_path: Path, text: str) -> None:
-    (tmp_path / "t.tsv").write_text(text)
-    with pytest.raises(InvalidInput, match="3 cells in its header and 4 in the row"):
-        mt.read_table(tmp_path / "t.tsv", missing="zero")
+# --- which cells are names ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["OTU1", "Idiomarina", "sampled", "featureless", "genome", "a b"])
+def test_a_header_one_cell_shorter_than_all_rows_is_that_of_r(first: str, tmp_path: Path) -> None:
+    text = f"{first}\tx\ns1\t1\t2\n\ns2\t3\t\n"
+    table = mt.read_table(written(tmp_path / "t.tsv", text), missing="keep")
+    assert table.var_names.tolist() == [first, "x"]
+    assert table.obs_names.tolist() == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id\tx\ty\ns1\t1\t2\t\ns2\t1\t2\t\n", "every row has an empty cell at its end, beyond"),
+        (
+            "genome\tx\ty\ns1\t1\t2\t\ns2\t1\t2\n",
+            "3 cells in its header, 4 in line 2 and 3 in line 3",
+        ),
+        ("id\tx\ty\ns1\t1\t2\t3\ns2\t1\t2\n", "3 cells in its header, 4 in line 2 and 3 in line 3"),
+        ("id\tx\ty\ns1\t1\t2\n\ns2\t1\n", "3 cells in its header and 2 in line 4"),
+        ("id\tx\ty\ns1\t1\t2\n'\t1\t2\ns\"\t5\n", "3 cells in its header and 2 in line 4"),
+        ('id\tx\n"s\n1"\t1\ns2\t1\t4\n', "2 cells in its header and 3 in line 4"),
+        ("#OTU ID\tx\no1\t1\t2\n", "2 cells in its header and 3 in line 2"),
+    ],
+    ids=["ends of lines", "one end", "one longer", "one shorter", "quote", "two lines", "biom"],
+)
+def test_lines_that_differ_in_length(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        mt.read_table(written(tmp_path / "t.tsv", text), missing="zero")
+
+
+def test_a_line_is_named_by_its_number_in_the_file(tmp_path: Path) -> None:
+    text = '# made\nid\tx\n"s\n1"\t1\n\ns2\tlow\n'
+    with pytest.raises(InvalidInput, match=r"'x' is 'low' in row 's2' \(line 6\)"):
+        mt.read_table(written(tmp_path / "t.tsv", text))
+
+
+@pytest.mark.parametrize("names", [["0.5", "1"], ["-1", "2"], ["1e3", "4"]], ids=str)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_values_are_not_taken_for_names(names: list[str], kind: str, tmp_path: Path) -> None:
+    values = {"x": names, "y": ["3", "4"]}
+    frame = pd.DataFrame(values)
+    path = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.astype(float).to_parquet(path)
+    with pytest.raises(InvalidInput, match="the first column, 'x', should name the rows and has"):
+        mt.read_table(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_whole_numbers_may_be_names(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{kind}"
+
+    def write(name: str) -> Path:
+        frame = pd.DataFrame({name: [7, 8], "y": [3, 4]})
+        frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+        return path
+
+    with pytest.warns(
+        UserWarning, match="the first column, 'x', are taken for the names"
+    ) as caught:
+        table = mt.read_table(write("x"))
+    assert caught[0].filename == __file__
+    assert table.obs_names.tolist() == ["7", "8"]
+    for name in ("sample_id", "Sample", "id", "#OTU ID"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            mt.read_table(write(name), samples="rows")
+
+
+def test_a_table_without_a_header(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"a header of nothing but numbers: \['1.5', '2'\]"):
+        mt.read_table(written(tmp_path / "t.csv", "1.5,2\n3,4\n"))
+
+
+@pytest.mark.parametrize(
+    "text", ["s;a;b\nx;1;2\n", "s;a;b\nx;1,5;2,5\n", "s;a\nx;1,5\n", "s;a;b\nx;1,5;2\n"]
+)
+def test_semicolons(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"line 2.*there are semicolons\. .*sep=';'"):
+        mt.read_table(written(tmp_path / "t.csv", text))
+
+
+@pytest.mark.parametrize("in_header", [True, False])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_text_of_another_encoding(in_header: bool, compressed: bool, tmp_path: Path) -> None:
+    text = "s,a\nx,1\né,2\n" if not in_header else "s,é\nx,1\n"
+    content = text.encode("latin-1")
+    path = tmp_path / "t.csv"
+    path.write_bytes(gzip.compress(content) if compressed else content)
+    line = 1 if in_header else 3
+    with pytest.raises(InvalidInput, match=f"not UTF-8: line {line} has the byte 0xe9.*iconv"):
+        mt.read_table(path)
+    with pytest.raises(InvalidInput, match=r"`metadata`.*not UTF-8"):
+        mt.read_table(written(tmp_path / "u.csv", "s,a\nx,1\n"), metadata=path)
+
+
+@pytest.mark.parametrize("cell", ["9" * 23, "1e400"])
+def test_numbers_that_are_too_large(cell: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", f"s,a,b\nx,1,2\ny,{cell},4\n")
+    with pytest.raises(InvalidInput, match=rf"'{cell}' of 'a' in row 'y' \(line 3\) is too large"):
+        mt.read_table(path)
+
+
+def test_a_quotation_mark_that_is_not_closed(tmp_path: Path) -> None:
+    for n in (2, 50_000):
+        text = 's,a\nx,"1\n' + "y,2\n" * n
+        with pytest.raises(InvalidInput, match="Close every quotation mark"):
+            mt.read_table(written(tmp_path / "t.csv", text))
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_files_are_closed(tmp_path: Path) -> None:
+    for text in (rows(), "s\ta\nx\tlow\n", "s\ta\nx\n", "s\n"):
+        with contextlib.suppress(InvalidInput):
+            mt.read_table(written(tmp_path / "t.tsv", text))
+        gc.collect()

@@ -334,6 +334,18 @@ def test_a_pseudocount_of_one_read_is_for_reads() -> None:
         mt.pp.clr(named(counts() / counts().sum(axis=1, keepdims=True)))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, -0.5])
+@pytest.mark.parametrize("form", ["dense", "csr"])
+def test_values_are_to_blame_before_the_pseudocount(value: float, form: str) -> None:
+    values = counts().astype(float)
+    values[1, 2] = value
+    table = named(values)
+    if form == "csr":
+        table.X = sparse.csr_matrix(table.X)
+    with pytest.raises(InvalidInput, match=r"`adata\.X`: .* at sample '.*', feature"):
+        mt.pp.clr(table)
+
+
 @pytest.mark.parametrize("zeros", ["pseudocount", "multiplicative", "robust"])
 @pytest.mark.parametrize("form", ["dense", "csr"])
 def test_a_sample_of_nothing_is_named(zeros: str, form: str) -> None:

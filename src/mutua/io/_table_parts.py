@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from mutua.errors import InvalidInput
 
-__all__ = ["RawTable", "as_annotation", "listed", "numeric_table", "with_ranks"]
+__all__ = ["RawTable", "as_annotation", "check_row_names", "listed", "numeric_table", "with_ranks"]
 
 _SHOWN = 10
 _NOT_GIVEN = frozenset(
@@ -22,6 +23,9 @@ _RANKS = {"d": "domain", "k": "kingdom", "p": "phylum", "c": "class", "o": "orde
           "f": "family", "g": "genus", "s": "species", "t": "strain"}  # fmt: skip
 _SILVA_RANKS = "dpcofgs"
 _RANK = re.compile(r"^(?:([dkpcofgst])__|D_([0-6])__)(.*)$")
+_NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
+_WHOLE = re.compile(r"^\d+$")
+_OF_NAMES = re.compile(r"^\s*$|^#|id\b|_id|name|sample|feature|otu|asv|index", re.IGNORECASE)
 _TAXONOMY = ("taxonomy", "taxon", "consensus lineage", "consensuslineage")
 
 
@@ -63,6 +67,7 @@ def numeric_table(
     described: Sequence[str],
     argument: str,
     samples: str = "rows",
+    line: Callable[[int], int] | None = None,
 ) -> RawTable:
     """Make a table of a frame, whose columns may be called anything, or name what is no number.
 
@@ -76,6 +81,8 @@ def numeric_table(
         Columns that say something of the rows.
     argument, samples
         For messages, and as in `RawTable`.
+    line
+        Gives the line of the file in which a row stands, for messages.
     """
     if isinstance(described, str) or not all(isinstance(name, str) for name in described):
         raise InvalidInput("metadata_columns", f"{described!r}", "use a list of names of columns")
@@ -86,7 +93,7 @@ def numeric_table(
     is_said = np.array([name in described for name in columns], dtype=bool)
     cells = frame.loc[:, ~is_said]
     names = [name for name, said in zip(columns, is_said, strict=True) if not said]
-    _refuse_text(cells, names, rows, argument)
+    _refuse_text(cells, names, rows, argument, line)
     said = frame.loc[:, is_said].set_axis(pd.Index(rows, dtype=object), axis=0)
     said.columns = pd.Index([name for name in columns if name in described], dtype=object)
     nullable = any(pd.api.types.is_extension_array_dtype(kind) for kind in cells.dtypes)
@@ -95,17 +102,78 @@ def numeric_table(
     return RawTable(values, rows, names, as_annotation(said), empty, samples)
 
 
-def _refuse_text(cells: pd.DataFrame, names: list[str], rows: list[str], argument: str) -> None:
+def _refuse_text(
+    cells: pd.DataFrame,
+    names: list[str],
+    rows: list[str],
+    argument: str,
+    line: Callable[[int], int] | None,
+) -> None:
     at = [place for place, kind in enumerate(cells.dtypes) if not _is_number(kind)]
     if not at:
         return
-    first = cells.iloc[:, at[0]]
-    as_number = pd.to_numeric(first.astype(object), errors="coerce")
-    row = int(np.argmax((as_number.isna() & first.notna()).to_numpy()))
+    first = cells.iloc[:, at[0]].astype(object)
+    wrong = first.notna() & pd.to_numeric(first, errors="coerce").isna()
+    large = first.map(_too_large).to_numpy(bool)
+    is_large = bool(large.any()) and not (wrong.to_numpy() & ~large).any()
+    row = int(np.argmax(large if is_large else wrong.to_numpy()))
+    where = f"row {rows[row]!r}" + (f" (line {line(row)})" if line else "")
+    if is_large:
+        found = f"{first.iloc[row]!r} of {names[at[0]]!r} in {where} is too large for a number"
+        remedy = "correct it, or write whole numbers beyond 64 bits as decimals, such as 1e20"
+        raise InvalidInput(argument, found, remedy)
     found = f"{len(at):,} of {len(names):,} columns are no numbers: {listed(names[i] for i in at)}"
-    found += f"; {names[at[0]]!r} is {first.iloc[row]!r} in row {rows[row]!r}"
+    found += f"; {names[at[0]]!r} is {first.iloc[row]!r} in {where}"
     remedy = "name those that describe the rows in metadata_columns=, or correct the cells"
     raise InvalidInput(argument, found, remedy)
+
+
+def _too_large(cell: object) -> bool:
+    """Tell whether text is a number that neither 64 bits nor a decimal of 64 bits can hold."""
+    text = str(cell).strip().lower()
+    try:
+        value = abs(float(text))
+    except ValueError:
+        return False
+    return value >= 2**63 and "inf" not in text
+
+
+def check_row_names(names: list[str], header: str, path: str, argument: str) -> None:
+    """Refuse or point out names of rows that may be values, in a table without names.
+
+    Parameters
+    ----------
+    names
+        What stands in the first column.
+    header
+        What that column is called.
+    path, argument
+        For messages.
+
+    Raises
+    ------
+    InvalidInput
+        Where all of them are numbers and some not whole.
+
+    Warns
+    -----
+    UserWarning
+        Where all are whole numbers, and the column is not called like one of names.
+    """
+    if not all(_NUMBER.match(name) for name in names):
+        return
+    odd = next((name for name in names if not _WHOLE.match(name)), None)
+    remedy = "put a column of names before the values"
+    if odd is not None:
+        found = f"{path}: the first column, {header!r}, should name the rows and has {odd!r}"
+        raise InvalidInput(argument, found, remedy)
+    if names and not _OF_NAMES.search(header):
+        warnings.warn(
+            f"{path}: the whole numbers of the first column, {header!r}, are taken for the names "
+            f"of the rows. If they are values, {remedy}; if names, call it 'id'",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def _is_number(kind: Any) -> bool:

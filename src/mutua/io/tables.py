@@ -16,7 +16,7 @@ from scipy import sparse
 from mutua.errors import InvalidInput, MissingDependency
 from mutua.io._records import open_to_read, path_text
 from mutua.io._table_biom import read_archive, read_biom
-from mutua.io._table_parts import RawTable, listed, numeric_table, with_ranks
+from mutua.io._table_parts import RawTable, check_row_names, listed, numeric_table, with_ranks
 from mutua.io._table_text import SEPARATORS, TextSource, read_annotation_text, read_table_text
 from mutua.models import checked
 from mutua.models.arguments import one_of
@@ -50,9 +50,10 @@ def read_table(
     path
         Path or fsspec URL, or a data frame with names as its index. Text may be gzip.
     format
-        ``"tsv"`` or ``"csv"``: a header, then lines of a name and its values; lines before the
-        header that begin with ``#`` are comments. ``"parquet"``: names are the index, or else the
-        first column. ``"biom"``: BIOM 2.x (HDF5) or 1.0 (JSON). ``"qza"``: the FeatureTable of a
+        ``"tsv"`` or ``"csv"``: a header, then lines of a name and its values, all of as many
+        cells; the header may leave out the first, as R does. Lines before it that begin with
+        ``#`` are comments. ``"parquet"``: names are the index, or else the first column.
+        ``"biom"``: BIOM 2.x (HDF5) or 1.0 (JSON). ``"qza"``: the FeatureTable of a
         QIIME 2 archive. By default it is told from the content and the suffix.
     samples
         Whether samples are ``"rows"`` or ``"columns"`` of the file. By default columns in BIOM,
@@ -81,12 +82,18 @@ def read_table(
     Raises
     ------
     InvalidInput
-        If a file is missing, damaged or empty; names are missing or stand twice; columns are no
-        numbers; values are missing or infinite; or names are not in the metadata.
+        If a file is missing, damaged, empty or not UTF-8; lines differ in length; names are
+        missing, stand twice or are decimals; columns are no numbers; values are missing, infinite
+        or too large; or names are not in the metadata.
     MemoryLimit
         If something packed has more than 2 GiB.
     MissingDependency
         For Parquet without pyarrow.
+
+    Warns
+    -----
+    UserWarning
+        If the names of all rows are whole numbers, in a column that is not called like names.
 
     References
     ----------
@@ -188,7 +195,9 @@ def _parquet(path: str, argument: str) -> pd.DataFrame:
             found = f"{path} is no Parquet, or damaged ({error})"
             raise InvalidInput(argument, found, "write it again") from error
     if isinstance(frame.index, pd.RangeIndex) and len(frame.columns):
-        frame = frame.set_index(frame.columns[0])
+        first = frame.columns[0]
+        check_row_names([str(name) for name in frame[first]], str(first), path, argument)
+        frame = frame.set_index(first)
     return frame
 
 

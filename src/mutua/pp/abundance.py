@@ -207,6 +207,7 @@ def _replaced(
 def _count(adata: anndata.AnnData, layer: str | None) -> float:
     """Give the pseudocount of counts, or refuse to choose one for what is no count."""
     source = _source(adata, layer)
+    _check(source, adata, layer, 0)
     held = source.data if sparse.issparse(source) else source
     if held.dtype.kind == "f" and not (np.floor(held) == held).all():
         found = f"not given, and {_place(layer)} holds no counts"
