@@ -157,4 +157,15 @@ def test_what_is_no_store_stays(text: Path, tmp_path: Path, capsys: Printed) -> 
 def test_demo(tmp_path: Path) -> None:
     assert cli.run(["demo", str(tmp_path)]) == 0
     assert {"demo.zarr", "demo.html", "demo_figures"} == {p.name for p in tmp_path.iterdir()}
+    page = (tmp_path / "demo.html").read_text()
+    assert "screen_targets" in page
+    assert "This picture could not be drawn" not in page
+    pictures = {picture.stem for picture in (tmp_path / "demo_figures").iterdir()}
+    assert {
+        "acceptor_position_mi", "gb1_position_mi", "rhomboid_contacts", "acceptor_attributions",
+        "motif_pairs", "sputum_mi", "immune_programs", "immune_activity", "screen_coupling",
+        "screen_responses", "sachs_coupling",
+    } <= pictures  # fmt: skip
+    study = mt.open(tmp_path / "demo.zarr")
+    assert study["screen_network"].sizes["node"] == study["screen"].obsm["X_programs"].shape[1]
     shutil.rmtree(tmp_path / "demo.zarr")

@@ -42,6 +42,11 @@ def test_equals_permutations_one_by_one(n: int, f: int, l: int) -> None:  # noqa
     np.testing.assert_allclose(null.skewness, skew(each, axis=0, bias=False), rtol=1e-6, atol=1e-9)
     assert null.maxima is not None
     np.testing.assert_array_equal(null.maxima, each.max(axis=(1, 2)))
+    scales = np.stack([observed, 0.5 + np.arange(f * l).reshape(f, l)])
+    standardized = (each - scales[0]) / scales[1]
+    found = knn_null(x, y, observed, orders, scales=scales)
+    np.testing.assert_array_equal(found.maxima, standardized.max(axis=(1, 2)))
+    assert_same(null, found._replace(maxima=null.maxima))
 
 
 def test_estimates_that_tie_with_the_observed_one_reach_it() -> None:
@@ -132,6 +137,7 @@ def test_bad_input_is_refused() -> None:
         ({"orders": orders - 1}, "orders"),
         ({"orders": orders[0]}, "orders"),
         ({"stop": 0}, "stop"),
+        ({"scales": np.ones((2, 1, 2))}, "scales"),
         ({"n_neighbors": 20}, "n_neighbors"),
     ):
         arguments = {"observed": observed, "orders": orders, **options}

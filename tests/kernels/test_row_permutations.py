@@ -77,6 +77,8 @@ def test_null_has_the_moments_of_all_estimates() -> None:
         observed = row_statistic(statistic, 40, workers)
         observed[1, 2] = np.nan
         null = row_null(statistic, observed, orders, workers=workers)
+        scales = np.random.default_rng(2).uniform(1, 2, (2, 5, 3))
+        scaled = row_null(statistic, observed, orders, scales=scales, workers=workers)
         values = np.empty((30, 5, 3))
         every = np.ones((5, 3), bool)
         for order, out in zip(orders, values, strict=True):
@@ -91,6 +93,10 @@ def test_null_has_the_moments_of_all_estimates() -> None:
     assert null.maxima is not None
     np.testing.assert_array_equal(null.maxima, np.where(tested, values, -np.inf).max(axis=(1, 2)))
     assert np.isnan(null.mean[1, 2])
+    standardized = (np.where(tested, values, -np.inf) - scales[0]) / scales[1]
+    assert scaled.maxima is not None
+    np.testing.assert_array_equal(scaled.maxima, standardized.max(axis=(1, 2)))
+    np.testing.assert_array_equal(scaled.mean, null.mean)
 
 
 def test_pairs_stop_at_their_last_exceedance() -> None:

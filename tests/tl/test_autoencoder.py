@@ -1,5 +1,7 @@
 """Latent dims in an AnnData, each axis of its own size."""
 
+import warnings
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -107,6 +109,18 @@ class TestAutoencoder:
         mt.tl.autoencoder(adata, layer="float", key_added="b", **QUICK)
         np.testing.assert_array_equal(adata.obsm["X_a"], adata.obsm["X_b"])
         assert adata.uns["b"]["names"][0] == "b_0"
+
+    @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
+    def test_raw_counts(self, form):
+        counts = np.random.default_rng(0).poisson(30, (20, 6)) * 1.0
+        options = {"n_latent": 1, "hidden_layers": (), "max_epochs": 1}
+        counts[3, 4] = 51
+        with pytest.warns(UserWarning, match=r"up to \d+, which look like raw.*pp\.log_abund.*clr"):
+            mt.tl.autoencoder(anndata.AnnData(form(counts)), **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for values in (counts / 2, np.minimum(counts, 50), -counts, np.log1p(counts)):
+                mt.tl.autoencoder(anndata.AnnData(form(values)), **options)
 
     def test_same_seed_same_bits(self, adata, trained, monkeypatch):
         state = torch.get_rng_state()

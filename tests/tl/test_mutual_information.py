@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -274,6 +275,56 @@ def test_samples_of_one_table_only(x: pd.DataFrame, y: pd.DataFrame) -> None:
         mt.tl.mutual_information(x.iloc[:9], right.iloc[9:], join="inner")
 
 
+# -- what is asked for in vain ---------------------------------------------------------------------
+
+
+def test_columns_of_an_empty_obs(adata: anndata.AnnData) -> None:
+    bare = anndata.AnnData(adata.X, pd.DataFrame(index=SAMPLES))
+    with pytest.raises(InvalidInput, match=r"no column 'ph' in obs\. Obs is empty: put"):
+        mt.tl.mutual_information(bare, bare, y_obs="ph")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"blocks": "patient"}, "'blocks'"),
+        ({"blocks": "sick", "permute": "blocks"}, "'blocks', 'permute'"),
+        ({"adjust": "fdr"}, "'adjust'"),
+    ],
+    ids=["blocks", "whole blocks", "fdr"],
+)
+def test_permutations_that_are_not_asked_for(
+    adata: anndata.AnnData, options: dict[str, Any], named: str
+) -> None:
+    with pytest.warns(UserWarning, match=f"there are no p-values, and {named} change nothing"):
+        mt.tl.mutual_information(adata, adata, y_obs="sick", **options)
+
+
+def test_samples_alone_in_their_block(adata: anndata.AnnData) -> None:
+    blocks = pd.Series("all", SAMPLES)
+    blocks.iloc[[3, 8]] = ["a", "b"]
+    with pytest.warns(
+        UserWarning, match=f"2 of {N} samples are alone in their block.*'s03', 's08'"
+    ):
+        mt.tl.mutual_information(adata, adata, y_obsm="X_pca", blocks=blocks, n_permutations=9)
+
+
+def test_permutations_too_few_for_so_many_pairs() -> None:
+    random = np.random.default_rng(0)
+    left, right = frame(random.normal(size=(N, 30)), "x"), frame(random.normal(size=(N, 10)), "y")
+    right["y0"] = left["x0"]
+    message = r"of 300 pairs 5 or more must have that.* With (\d+) permutations one pair is enough"
+    with pytest.warns(UserWarning, match=message) as caught:
+        few = mt.tl.mutual_information(left, right, n_permutations=10)
+    assert few["p_value"].values.min() == mt.stats.least_permutation_p(10)
+    assert (few["q_value"] > 0.05).all()
+    enough = int(re.search(message, str(caught[0].message))[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mi = mt.tl.mutual_information(left, right, n_permutations=enough)
+    assert mi["q_value"].sel(feature="x0", latent="y0") <= 0.05
+
+
 # -- permutations ----------------------------------------------------------------------------------
 
 
@@ -292,6 +343,18 @@ def test_planted_pairs_are_found_and_few_others() -> None:
         assert found.sum() <= 8
         assert ("p_familywise" in mi) == (adjust == "max")
     assert mi.attrs["n_permutations"] == 300
+
+
+def test_familywise_p_is_not_that_of_the_noisiest_pairs() -> None:
+    """A column with few values other than 0 has a narrow null, and little to say at most."""
+    random = np.random.default_rng(5)
+    left, right = random.normal(size=(N, 21)), random.normal(size=(N, 1))
+    present = np.argsort(right[:, 0])[-9:]
+    left[:, 0] = np.isin(np.arange(N), present) * random.lognormal(size=N)
+    tables = frame(left, "x"), frame(right, "y")
+    mi = mt.tl.mutual_information(*tables, n_permutations=199)
+    assert values(mi, "p_familywise")[0, 0] == 1 / 200
+    assert (values(mi, "p_familywise")[1:] > 0.05).all()
 
 
 def test_stopping_early_gives_the_ordinary_p_where_it_is_small(
@@ -489,5 +552,5 @@ def test_names_that_repeat_and_wrong_tables(x: pd.DataFrame, y: pd.DataFrame) ->
 def test_quiet_where_nothing_is_odd(x: pd.DataFrame, y: pd.DataFrame) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        mt.tl.mutual_information(x, y, n_permutations=3)
-        mt.tl.mutual_information(x, y, n_permutations=1, adjust="fdr")
+        mt.tl.mutual_information(x, y, n_permutations=7)
+        mt.tl.mutual_information(x, y, n_permutations=7, adjust="fdr")

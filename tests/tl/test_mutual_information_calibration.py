@@ -82,7 +82,8 @@ def test_p_is_uniform_under_the_null(case: str) -> None:
 @pytest.mark.parametrize("case", list(CASES))
 def test_p_is_uniform_down_to_the_tail(case: str) -> None:
     x, y, options = CASES[case]
-    repeats = 40 if case in ("gaussian_copula", "binned", "classes") else 12  # which take longer
+    quick = case in ("gaussian_copula", "binned", "classes")
+    repeats = 40 if quick else 12 if case == "numbers" else 6  # which take longer
     p, least = p_values(x, y, repeats, (50, 40), n_permutations=300, **options)
     assert len(p) == repeats * 2000
     if case != "classes":  # whose p-values are discrete
@@ -92,6 +93,19 @@ def test_p_is_uniform_down_to_the_tail(case: str) -> None:
     for level in (1e-4, 1e-5):  # not too small; what is too large is lost power
         assert (p <= level).sum() <= 3 * max(1, binom.ppf(1 - 1e-3, len(p), level))
     assert (least <= 0.05).mean() <= 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["numbers", "zeros and numbers", "classes and numbers"])
+@pytest.mark.parametrize("n_permutations", [10, 40])
+def test_few_permutations_promise_little(case: str, n_permutations: int) -> None:
+    x, y, options = CASES[case]
+    p, _ = p_values(x, y, 6, (50, 40), n_permutations=n_permutations, **options)
+    least = mt.stats.least_permutation_p(n_permutations)
+    assert p.min() >= least
+    for level in (0.1, 0.01, least * 1.001):  # not too small; what is too large is lost power
+        assert (p <= level).sum() <= 1.8 * max(2, binom.ppf(1 - 1e-3, len(p) // 3, level) * 3)
+    assert (p <= 0.1).mean() > 0.07
 
 
 CONFOUNDERS: dict[str, Draw] = {

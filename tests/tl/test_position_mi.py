@@ -42,7 +42,7 @@ def test_the_planted_pair_is_found(planted: xr.Dataset) -> None:
     assert found[7, 2]
     assert found.sum() <= 4
     assert mi["p_familywise"].values[2, 7] == pytest.approx(1 / 61)
-    assert mi["p_value"].values[2, 7] < 1e-6
+    assert mi["p_value"].values[2, 7] < 1e-4
     assert mi.attrs["n_tests"] == LENGTH * (LENGTH - 1) // 2
 
 
@@ -177,7 +177,7 @@ def test_average_product_correction(planted: xr.Dataset) -> None:
     np.testing.assert_allclose(numbers(mi, "mi_corrected"), expected, atol=1e-12)
     plain = mt.tl.position_mi(planted, k=1, pseudocount=0, correction="apc", n_permutations=30)
     assert plain["p_familywise"].values[2, 7] == pytest.approx(1 / 31)
-    assert plain["p_value"].values[2, 7] < 1e-4
+    assert plain["p_value"].values[2, 7] < 1e-3
 
 
 def test_measures_compare_single_positions() -> None:

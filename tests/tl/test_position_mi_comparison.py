@@ -144,7 +144,7 @@ def test_unknown_letters_are_dropped_or_one_letter_more() -> None:
     dropped = mt.tl.compare_position_mi(a, b, **options)
     symbol = mt.tl.compare_position_mi(a, b, gap="symbol", **options)
     assert numbers(dropped, "q_value")[2, 8] > 0.05
-    assert numbers(symbol, "q_value")[2, 8] < 1e-6
+    assert numbers(symbol, "q_value")[2, 8] < 0.01
 
 
 def test_the_same_bits_from_chunks_and_stores(

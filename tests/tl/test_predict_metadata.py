@@ -175,6 +175,26 @@ def test_groups_are_no_column_to_predict() -> None:
     assert "patient" not in predicted(samples(), groups="patient").index
 
 
+def test_what_mutua_wrote_is_no_metadata() -> None:
+    adata = samples()
+    own = [name for name in adata.obs if name in ("ph", "disease")]
+    adata.obs = adata.obs[own]
+    adata.obs["autoencoder_error"] = adata.obsm["X_module"][:, 0]  # of somebody else
+    before = mt.tl.predict_metadata(adata, n_permutations=0)
+    assert before["column"].values.tolist() == [*own, "autoencoder_error"]
+    adata.X = np.random.default_rng(0).normal(size=adata.shape)
+    mt.tl.autoencoder(adata, n_latent=1, hidden_layers=(), max_epochs=2)
+    mt.tl.encode(adata, reference=adata, key_added="again")
+    assert {"autoencoder_validation", "again_error"} < set(adata.obs)
+    found = mt.tl.predict_metadata(adata, n_permutations=0)
+    assert found["column"].values.tolist() == own
+    named = mt.tl.predict_metadata(adata, columns=["again_error"], n_permutations=0)
+    assert named["column"].values.tolist() == ["again_error"]
+    adata.obs = adata.obs[["autoencoder_error"]]
+    with pytest.raises(InvalidInput, match="no column of metadata"):
+        mt.tl.predict_metadata(adata)
+
+
 def test_missing_values_are_left_out() -> None:
     adata = samples()
     adata.obs.iloc[:5, adata.obs.columns.get_loc("ph")] = np.nan

@@ -39,8 +39,8 @@ class KnnNull(NamedTuple):
         and is NaN for one permutation; the skewness is bias-corrected, and NaN for fewer than
         three and where all are alike.
     maxima
-        (P,) float64, the largest estimate of any tested pair in every permutation; None where
-        pairs stop early.
+        (P,) float64, the largest estimate of any tested pair in every permutation, in units of
+        `scales` where these are given; None where pairs stop early.
     """
 
     n_exceeding: Longs
@@ -59,6 +59,7 @@ def knn_null(
     *,
     n_neighbors: int = 3,
     stop: int | None = None,
+    scales: Reals | None = None,
 ) -> KnnNull:
     """Give the distribution of `mutua.kernels.knn_mi.knn_mi` when the rows of `y` are permuted.
 
@@ -79,6 +80,9 @@ def knn_null(
     stop
         Leave a pair out after so many permutations that reach what is observed: its p-value is
         then ``stop / n_permutations`` [1]_. None gives all permutations to every pair.
+    scales
+        (2, F, L) float64, what is taken off the estimates of a pair, and what they are divided by,
+        before the largest of all is looked for.
 
     Returns
     -------
@@ -89,8 +93,8 @@ def knn_null(
     Raises
     ------
     InvalidInput
-        As `knn_mi`; `observed` of another shape; orders that are no permutations of all samples;
-        or a `stop` below 1.
+        As `knn_mi`; `observed` or `scales` of another shape; orders that are no permutations of
+        all samples; or a `stop` below 1.
 
     References
     ----------
@@ -108,19 +112,28 @@ def knn_null(
     ([0], True)
     """
     check_tables(x, y, n_neighbors)
-    _check_null(x, y, observed, orders, stop)
-    state = _State(observed, len(orders), stop)
+    if scales is None:
+        scales = np.stack([np.zeros_like(observed), np.ones_like(observed)])
+    _check_null(x, y, observed, orders, stop, scales)
+    state = _State(observed, len(orders), stop, scales)
     for pairs in blocks_of_pairs(x, y, n_neighbors, len(orders)):
         state.permute(pairs, orders)
     return state.summary()
 
 
 def _check_null(
-    x: Reals, y: Reals, observed: Reals, orders: NDArray[np.integer], stop: int | None
+    x: Reals,
+    y: Reals,
+    observed: Reals,
+    orders: NDArray[np.integer],
+    stop: int | None,
+    scales: Reals,
 ) -> None:
     shape = (x.shape[1], y.shape[1])
     if observed.shape != shape:
         raise InvalidInput("observed", f"shape {observed.shape}", f"give {shape}")
+    if scales.shape != (2, *shape):
+        raise InvalidInput("scales", f"shape {scales.shape}", f"give {(2, *shape)}")
     if stop is not None and stop < 1:
         raise InvalidInput("stop", f"{stop}", "use at least 1, or None")
     if orders.ndim != 2 or orders.shape[1] != len(x) or not _are_permutations(orders):
@@ -132,8 +145,11 @@ def _check_null(
 class _State:
     """What is kept of the permutations so far."""
 
-    def __init__(self, observed: Reals, n_permutations: int, stop: int | None) -> None:
+    def __init__(
+        self, observed: Reals, n_permutations: int, stop: int | None, scales: Reals
+    ) -> None:
         self.observed = observed
+        self.scales = scales
         self.stop = stop
         self.active = ~np.isnan(observed)
         self.moments = np.zeros((3, *observed.shape))
@@ -157,7 +173,7 @@ class _State:
         members = [np.flatnonzero(of_one) for of_one in active]
         sums = pairs.sums(members, samples, workers)
         views = [pairs.part(a) for a in (self.observed, self.exceeding, self.counts)]
-        moments = [pairs.part(of_all) for of_all in self.moments]
+        moments = [pairs.part(of_all) for of_all in (*self.moments, *self.scales)]
         tasks = [
             (
                 wanted,
@@ -219,6 +235,8 @@ def _take_up(
     means: Reals,
     squares: Reals,
     cubes: Reals,
+    centres: Reals,
+    spreads: Reals,
 ) -> Reals:
     """Add permutations (n_members, n_orders), in their order; give the maximum of each."""
     maxima = np.full(sums.shape[1], -np.inf)
@@ -229,7 +247,7 @@ def _take_up(
             value = scale[0] - sums[at, p] / scale[1]
             counts[pair] += 1
             add_value(moments, counts[pair], value)
-            maxima[p] = max(maxima[p], value)
+            maxima[p] = max(maxima[p], (value - centres[pair]) / spreads[pair])
             if value >= observed[pair]:
                 exceeding[pair] += 1
                 if exceeding[pair] == stop:

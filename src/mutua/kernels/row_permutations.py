@@ -139,6 +139,7 @@ def row_null(
     orders: Collection[NDArray[np.integer]],
     *,
     stop: int | None = None,
+    scales: Reals | None = None,
     workers: Workers,
 ) -> RowNull:
     """Give the distribution of every estimate over permutations, in one pass.
@@ -153,6 +154,9 @@ def row_null(
         The permutations.
     stop
         Leave a pair out once so many permutations have reached its observed estimate.
+    scales
+        (2, F, L), what is taken off the estimates of a pair, and what they are divided by, before
+        the largest of all is looked for.
     workers
         Threads to run on.
 
@@ -166,11 +170,13 @@ def row_null(
     counts = np.zeros((2, *observed.shape), np.int64)
     values = np.full(observed.shape, np.nan)
     maxima = np.full(len(orders), -np.inf)
+    if scales is None:
+        scales = np.stack([np.zeros_like(observed), np.ones_like(observed)])
     for number, order in enumerate(orders):
         if not active.any():
             break
         _values(statistic, order, active, values, workers)
-        maxima[number] = _take_up(values, observed, stop or 0, active, moments, counts)
+        maxima[number] = _take_up(values, observed, stop or 0, active, moments, counts, scales)
     exceeding, n = counts
     mean = np.where(n > 0, moments[..., 0], np.nan)
     variance, skewness = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
@@ -203,6 +209,7 @@ def _take_up(
     active: NDArray[np.bool_],
     moments: Reals,
     counts: Longs,
+    scales: Reals,
 ) -> float:
     """Add one permutation of the active pairs; give the largest estimate."""
     largest = -np.inf
@@ -217,7 +224,7 @@ def _take_up(
                 counts[0, f, j] += 1
                 if counts[0, f, j] == stop:
                     active[f, j] = False
-            largest = max(largest, value)
+            largest = max(largest, (value - scales[0, f, j]) / scales[1, f, j])
     return largest
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "add",
     "columns",
     "find",
+    "keys",
     "to_xarray",
     "write",
 ]
@@ -276,6 +277,16 @@ def columns(adata: anndata.AnnData, key: str, *, argument: str) -> tuple[np.ndar
     if isinstance(kept, Mapping) and _RESULT in kept and len(kept[_NAMES]) == values.shape[1]:
         return values, [str(name) for name in kept[_NAMES]]
     return values, [f"{stem}_{number}" for number in range(values.shape[1])]
+
+
+def keys(adata: anndata.AnnData, part: str) -> set[str]:
+    """Give the keys of a part, such as ``"obs"``, under which results of mutua may stand."""
+    found = set()
+    for key, entry in adata.uns.items():
+        result = _RESULTS.get(str(entry.get(_RESULT))) if isinstance(entry, Mapping) else None
+        slots = () if result is None else result.slots.values()
+        found |= {slot.key.format(key) for slot in slots if slot.part == part}
+    return found
 
 
 @checked

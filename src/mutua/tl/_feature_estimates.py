@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,146 +16,21 @@ from mutua.kernels.knn_mi import knn_mi, knn_null, standardized
 from mutua.kernels.row_permutations import (
     RowNull,
     RowStatistic,
-    local_orders,
     row_null,
-    row_orders,
     row_statistic,
 )
 from mutua.kernels.threads import Workers
 from mutua.settings import show_progress
+from mutua.tl._feature_conditions import Conditions, Options, combined
 from mutua.tl._feature_tables import FeatureTable, listed
 
-__all__ = ["Conditions", "Estimates", "Options"]
+__all__ = ["Estimates", "Null"]
 
 _PER_BIN = 5
-_NOISE = 1e-10
-
-
-class Options(NamedTuple):
-    """How to estimate."""
-
-    estimator: str
-    n_neighbors: int
-    n_bins: int | None
-    seed: int
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What is given, and how samples may be permuted.
-
-    Attributes
-    ----------
-    z
-        (n_samples, C) float64, covariates that are numbers.
-    strata
-        (n_samples,) int64, every combination of covariates that are classes.
-    groups
-        (n_samples,) int64, samples that may be permuted among each other.
-    orders
-        (n_permutations, n_samples) int32.
-    n_covariates
-        Number of covariates.
-    classes
-        The covariates that are classes, as codes (n_samples, D).
-    """
-
-    z: np.ndarray
-    strata: np.ndarray
-    groups: np.ndarray
-    whole: bool
-    n_permutations: int
-    classes: np.ndarray
-    seed: int
-
-    @classmethod
-    def read(
-        cls,
-        covariates: FeatureTable,
-        blocks: FeatureTable,
-        permute: str,
-        n_permutations: int,
-        options: Options,
-    ) -> Conditions:
-        """Check the columns against each other and number the groups."""
-        of_class = np.flatnonzero(covariates.classes)
-        n = len(covariates.samples)
-        classes = np.empty((n, len(of_class)), np.int64)
-        for place, column in enumerate(of_class):
-            classes[:, place] = covariates.codes(int(column))
-        strata = _combined(classes)
-        _check_strata(strata, covariates)
-        whole = permute == "blocks"
-        if whole and not blocks.names:
-            raise InvalidInput("permute", "'blocks' without blocks", "name them by `blocks`")
-        if whole and covariates.names:
-            remedy = "use permute='samples', or leave the covariates out"
-            raise InvalidInput("permute", "'blocks' with covariates", remedy)
-        groups = strata
-        if blocks.names:
-            own = blocks.codes(0)
-            _check_blocks(own, blocks.names[0], whole)
-            groups = _combined(np.column_stack([strata, own]))
-            if not whole and np.bincount(groups).max() == 1:
-                found = "no two samples of one block and one stratum"
-                raise InvalidInput("blocks", found, "leave blocks or a covariate out")
-        z = covariates.values[:, ~covariates.classes]
-        return cls(z, strata, groups, whole, n_permutations, classes, options.seed)
-
-    def orders(self, scaled: np.ndarray) -> np.ndarray:
-        """Give the permutations; `scaled` is z as neighbours are looked for."""
-        if self.z.shape[1]:
-            return local_orders(self.n_permutations, scaled, self.groups, seed=self.seed)
-        return row_orders(self.n_permutations, self.groups, whole=self.whole, seed=self.seed)
-
-    @property
-    def repeats(self) -> bool:
-        """Tell whether whole blocks of several sizes are dealt, which repeats samples."""
-        sizes = np.bincount(self.groups)
-        return self.whole and bool(sizes.min() < sizes.max())
-
-    @property
-    def scaled(self) -> np.ndarray:
-        """Give z (C, n_samples) of unit variance, with noise on ties."""
-        values = self.z - self.z.mean(axis=0)
-        deviations = values.std(axis=0)
-        values /= np.where(deviations > 0, deviations, 1.0)
-        random = np.random.default_rng([self.seed, 0x2])
-        return np.ascontiguousarray((values + _NOISE * random.standard_normal(values.shape)).T)
-
-    def __bool__(self) -> bool:
-        return bool(self.z.shape[1] or self.classes.shape[1])
-
-
-def _combined(codes: np.ndarray) -> np.ndarray:
-    """Give rows that are alike one number, from 0; all 0 without columns."""
-    if not codes.shape[1]:
-        return np.zeros(len(codes), np.int64)
-    return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def _check_strata(strata: np.ndarray, covariates: FeatureTable) -> None:
-    alone = int((np.bincount(strata) == 1).sum())
-    if alone == len(strata):
-        found = f"every sample is a stratum of its own ({listed(covariates.names)})"
-        raise InvalidInput("covariates", found, "leave one out, or merge classes")
-    if alone:
-        warnings.warn(
-            f"{alone} of {len(strata)} samples are alone in their stratum of the covariates and "
-            "say nothing",
-            UserWarning,
-            stacklevel=5,
-        )
-
-
-def _check_blocks(blocks: np.ndarray, name: str, whole: bool) -> None:
-    n_blocks = blocks.max() + 1
-    if whole:
-        if n_blocks < 2:
-            raise InvalidInput("blocks", f"{name!r} has one value", "use one of several values")
-    elif n_blocks == len(blocks):
-        remedy = "without `blocks` all samples are permuted, which is what one sample each allows"
-        raise InvalidInput("blocks", f"one sample in every block of {name!r}", remedy)
+_PILOT = 64
+"""Permutations beside the others that give the centre and spread of every pair."""
+_LEANING = 4
+"""What the mean variance of all pairs counts, in permutations."""
 
 
 class _Part(NamedTuple):
@@ -168,6 +41,21 @@ class _Part(NamedTuple):
     statistic: RowStatistic | None
     numbers: tuple[np.ndarray, np.ndarray] | None
     lowest: float
+
+
+class Null(NamedTuple):
+    """What permutations gave for every pair; as `mutua.kernels.row_permutations.RowNull`.
+
+    The maxima are of standardized estimates, as those that were observed are in `standardized`.
+    """
+
+    n_exceeding: np.ndarray
+    n_permutations: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    skewness: np.ndarray
+    maxima: np.ndarray | None
+    standardized: np.ndarray | None
 
 
 class Estimates:
@@ -231,11 +119,34 @@ class Estimates:
         neither = np.logical_or.outer(fixed[:n_features], fixed[n_features:])
         return np.where(neither, np.nan, self.observed)
 
-    def null(self, *, stop: int | None) -> RowNull:
-        """Give the null of every pair that can be tested, over the same permutations for all."""
+    def null(self, *, stop: int | None) -> Null:
+        """Give the null of every pair that can be tested, over the same permutations for all.
+
+        Pairs differ in the spread of their null, so the largest is looked for among standardized
+        estimates. Centres and spreads are from permutations of their own: the maxima of the
+        others are then exchangeable with what is observed.
+        """
         conditions = self._conditions
         tested = self.tested
-        orders = conditions.orders(conditions.scaled)
+        n = conditions.n_permutations
+        extra = 0 if stop is not None else _PILOT
+        orders = conditions.orders(conditions.scaled, n + extra)
+        scales = None
+        with Workers() as workers:
+            if extra and not np.isnan(tested).all():
+                scales = _scales(self._over_parts(tested, orders[n:], None, None, workers))
+            null = self._over_parts(tested, orders[:n], stop, scales, workers)
+        standardized = None if scales is None else (tested - scales[0]) / scales[1]
+        return Null(*null, standardized)
+
+    def _over_parts(
+        self,
+        tested: np.ndarray,
+        orders: np.ndarray,
+        stop: int | None,
+        scales: np.ndarray | None,
+        workers: Workers,
+    ) -> RowNull:
         shape = self.observed.shape
         whole = RowNull(
             np.zeros(shape, np.int64),
@@ -245,32 +156,36 @@ class Estimates:
             np.full(shape, np.nan),
             np.full(len(orders), -np.inf) if stop is None else None,
         )
-        with Workers() as workers:
-            for part in self._parts:
-                null = self._null_of(part, tested, orders, stop, workers)
-                for target, source in zip(whole[:5], null[:5], strict=True):
-                    target[np.ix_(part.rows, part.columns)] = source
-                if whole.maxima is not None and null.maxima is not None:
-                    np.maximum(whole.maxima, null.maxima, out=whole.maxima)
+        for part in self._parts:
+            where = np.ix_(part.rows, part.columns)
+            own = None if scales is None else np.stack([of_all[where] for of_all in scales])
+            null = self._null_of(part, tested[where], orders, stop, own, workers)
+            for target, source in zip(whole[:5], null[:5], strict=True):
+                target[where] = source
+            if whole.maxima is not None and null.maxima is not None:
+                np.maximum(whole.maxima, null.maxima, out=whole.maxima)
         return whole
 
     def _null_of(
         self,
         part: _Part,
-        tested: np.ndarray,
+        observed: np.ndarray,
         orders: np.ndarray,
         stop: int | None,
+        scales: np.ndarray | None,
         workers: Workers,
     ) -> Any:
-        observed = tested[np.ix_(part.rows, part.columns)]
         k = self._options.n_neighbors
         statistic = part.statistic
         if part.numbers is not None:
             if not self._conditions.repeats:
-                return knn_null(*part.numbers, observed, orders, n_neighbors=k, stop=stop)
+                x, y = part.numbers
+                return knn_null(x, y, observed, orders, n_neighbors=k, stop=stop, scales=scales)
             statistic = _neighbours(*part.numbers, None, self._conditions.strata * 0, k)
         assert statistic is not None
-        return row_null(statistic, observed, _shown(orders), stop=stop, workers=workers)
+        return row_null(
+            statistic, observed, _shown(orders), stop=stop, scales=scales, workers=workers
+        )
 
     def _plan(self, use_x: np.ndarray, use_y: np.ndarray) -> Iterator[_Part]:
         """Give the parts for every combination of numbers and classes."""
@@ -354,7 +269,7 @@ class Estimates:
         fitting = max(2, int((n / (_PER_BIN * n_strata)) ** (1 / n_dims)))
         n_bins = self._options.n_bins or fitting
         z = _bins(conditions.z, n_bins)
-        strata = _combined(np.column_stack([conditions.strata, z]))
+        strata = combined(np.column_stack([conditions.strata, z]))
         if conditions and n < 2 * n_bins * (strata.max() + 1):
             found = f"{strata.max() + 1} strata of {n} samples with {n_bins} bins"
             remedy = "use fewer covariates or bins, or estimator='gaussian_copula'"
@@ -388,6 +303,17 @@ def _neighbours(
         y_classes=np.full(y.shape[1], y_classes),
         n_neighbors=k,
     )
+
+
+def _scales(pilot: RowNull) -> np.ndarray:
+    """Give centres and spreads; the variance of a pair leans a little on that of all.
+
+    A pair that seldom varies at all, such as of two rare classes, else had a spread of nearly 0.
+    """
+    variance = pilot.variance
+    common = np.mean(variance, where=~np.isnan(variance))
+    leaning = ((_PILOT - 1) * variance + _LEANING * common) / (_PILOT - 1 + _LEANING)
+    return np.stack([pilot.mean, np.sqrt(np.where(leaning > 0, leaning, 1.0))])
 
 
 def _check_size(n: int, conditions: Conditions, options: Options) -> None:

@@ -118,6 +118,7 @@ def _of_anndata(
         for name in wanted:
             if name not in adata.obs:
                 known = f"use one of {listed(adata.obs.columns)}"
+                known = known if len(adata.obs.columns) else "obs is empty: put metadata into it"
                 raise InvalidInput(f"{argument}_obs", f"no column {name!r} in obs", known)
         return of_frame(adata.obs[wanted])
     if obsm is not None:

@@ -13,7 +13,17 @@ from scipy import sparse
 from mutua.errors import InvalidInput
 from mutua.models import slots
 
-__all__ = ["correlations", "feature_values", "key_of", "members", "some", "switch"]
+__all__ = [
+    "correlations",
+    "feature_values",
+    "held_values",
+    "key_of",
+    "members",
+    "place_of",
+    "refuse_same_names",
+    "some",
+    "switch",
+]
 
 _ROWS = 4096
 """Rows of a dense table that are looked at together for values that are not finite."""
@@ -48,23 +58,11 @@ def feature_values(adata: anndata.AnnData, layer: str | None) -> Any:
         For a layer that is not there, values that are not in memory or no real numbers, missing
         or infinite ones, no samples, or names of features that occur twice.
     """
-    twice = adata.var_names[adata.var_names.duplicated()].unique()
-    if len(twice):
-        found = f"{len(twice)} names of features occur more than once, such as {twice[0]!r}"
-        raise InvalidInput("adata", found, "call adata.var_names_make_unique() first")
-    if layer is not None and layer not in adata.layers:
-        raise InvalidInput("layer", f"no layer {layer!r}", f"use one of {list(adata.layers)}")
-    values = adata.X if layer is None else adata.layers[layer]
-    name = "X" if layer is None else f"layer {layer!r}"
-    if sparse.issparse(values):
-        values = values if values.format in ("csr", "csc") else values.tocsr()
-    elif isinstance(values, np.ndarray):
-        values = np.asarray(values)
-    else:
-        found = f"no {name}" if values is None else f"{name} is a {type(values).__name__}"
-        raise InvalidInput("adata", found, "use an array or a sparse matrix in memory")
-    if values.dtype.kind not in "buif":
-        raise InvalidInput("adata", f"{name} has the type {values.dtype}", "use real numbers")
+    refuse_same_names(adata)
+    values = held_values(adata, layer)
+    if sparse.issparse(values) and values.format not in ("csr", "csc"):
+        values = values.tocsr()
+    name = place_of(layer)
     if not values.shape[0] or not values.shape[1]:
         found = f"{values.shape[0]} samples x {values.shape[1]} features"
         raise InvalidInput("adata", found, "use at least one of each")
@@ -72,6 +70,42 @@ def feature_values(adata: anndata.AnnData, layer: str | None) -> Any:
     if bad.any():
         found = f"{name} has missing or infinite values in {some(adata.var_names[bad])}"
         raise InvalidInput("adata", found, "fill them or leave these features out")
+    return values
+
+
+def refuse_same_names(adata: anndata.AnnData) -> None:
+    """Refuse features that cannot be told apart by name."""
+    twice = adata.var_names[adata.var_names.duplicated()].unique()
+    if len(twice):
+        found = f"{len(twice)} names of features occur more than once, such as {twice[0]!r}"
+        raise InvalidInput("adata", found, "call adata.var_names_make_unique() first")
+
+
+def place_of(layer: str | None) -> str:
+    """Name what `held_values` gives."""
+    return "X" if layer is None else f"layer {layer!r}"
+
+
+def held_values(adata: anndata.AnnData, layer: str | None) -> Any:
+    """Give ``X`` or a layer, an array or a sparse matrix in memory, of real numbers.
+
+    Raises
+    ------
+    InvalidInput
+        For a layer that is not there, or values that are not in memory or no real numbers.
+    """
+    if layer is not None and layer not in list(adata.layers):
+        there = f"use one of {list(adata.layers)}" if len(adata.layers) else "leave it out for X"
+        raise InvalidInput("layer", f"no layer {layer!r}", there)
+    values = adata.X if layer is None else adata.layers[layer]
+    name = place_of(layer)
+    if isinstance(values, np.ndarray):
+        values = np.asarray(values)
+    elif not sparse.issparse(values):
+        found = f"no {name}" if values is None else f"{name} is a {type(values).__name__}"
+        raise InvalidInput("adata", found, "use an array or a sparse matrix in memory")
+    if values.dtype.kind not in "buif":
+        raise InvalidInput("adata", f"{name} has the type {values.dtype}", "use real numbers")
     return values
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import anndata
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from mutua.errors import InvalidInput
 from mutua.kernels import autoencoder as kernel
@@ -20,11 +22,15 @@ from mutua.kernels.autoencoder_model import (
 )
 from mutua.models import checked, slots
 from mutua.models.arguments import number, one_of, whole_number
-from mutua.tl._feature_values import feature_values, refuse_same_names, some
+from mutua.tl._feature_values import feature_values
+from mutua.tl._module_tables import key_of, place_of, refuse_same_names, some, switch
 
 __all__ = ["autoencoder", "encode"]
 
 _X: Final = "X"
+_COUNTS: Final = 50
+"""Whole numbers above this are taken for counts."""
+_BLOCK: Final = 1 << 22
 
 
 @checked
@@ -133,6 +139,11 @@ def autoencoder(
     DeviceUnavailable
         For ``device="cuda"`` without a usable GPU.
 
+    Warns
+    -----
+    UserWarning
+        If the values look like raw counts: none but whole numbers, some above 50.
+
     Notes
     -----
     On a CPU the same seed gives the same bits, for dense and sparse values and whatever the
@@ -158,9 +169,11 @@ def autoencoder(
     >>> int(held.sum()), bool(adata.obs["autoencoder_error"][held].mean() < 0.3)
     (12, True)
     """
-    _check_switches(standardize=standardize, copy=copy)
-    _check_progress(progress)
-    key = _key(key_added)
+    switch("standardize", standardize)
+    switch("copy", copy)
+    if progress is not None:
+        switch("progress", progress)
+    key = key_of("key_added", key_added)
     options: dict[str, Any] = {
         "learning_rate": number("learning_rate", learning_rate, low=0, open_low=True),
         "batch_size": whole_number("batch_size", batch_size, low=1),
@@ -175,6 +188,7 @@ def autoencoder(
         found = f"{architecture.n_latent} for {adata.n_vars} features"
         raise InvalidInput("n_latent", found, "use fewer latent dims than features")
     values = feature_values(adata, layer)
+    _warn_of_counts(values, place_of(layer))
     groups = None if split_by is None else _groups(adata, split_by)
     split = kernel.split_samples(adata.n_obs, fraction=share, groups=groups, seed=seed)
     done = kernel.train(
@@ -281,10 +295,11 @@ def encode(
     >>> new.obsm["X_autoencoder"].shape, bool(new.obs["autoencoder_error"].mean() < 0.3)
     ((10, 2), True)
     """
-    _check_switches(copy=copy)
-    _check_progress(progress)
-    key = _key(key, "key")
-    added = key if key_added is None else _key(key_added)
+    switch("copy", copy)
+    if progress is not None:
+        switch("progress", progress)
+    key = key_of("key", key)
+    added = key if key_added is None else key_of("key_added", key_added)
     entry = slots.find(reference, slots.LATENTS, key, argument="key")
     if "model" not in entry:
         found = f"uns[{key!r}] of the reference holds no model"
@@ -323,21 +338,20 @@ def _architecture(
     )
 
 
-def _check_switches(**switches: Any) -> None:
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise InvalidInput(name, f"{value!r}", "use True or False")
-
-
-def _check_progress(progress: Any) -> None:
-    if progress is not None and not isinstance(progress, bool):
-        raise InvalidInput("progress", f"{progress!r}", "use True, False or None")
-
-
-def _key(key: Any, argument: str = "key_added") -> str:
-    if not isinstance(key, str) or not key or "/" in key:
-        raise InvalidInput(argument, f"{key!r}", "use a text without '/'")
-    return key
+def _warn_of_counts(values: Any, name: str) -> None:
+    """Point out values that look like raw counts, of which the largest outweigh all others."""
+    held = values.data if sparse.issparse(values) else values
+    largest = held.max(initial=0)
+    if largest > _COUNTS and all(
+        (block == np.floor(block)).all() and (block >= 0).all()
+        for block in np.array_split(held, 1 + held.size // _BLOCK)
+    ):
+        warnings.warn(
+            f"{name} holds whole numbers up to {largest:,.0f}, which look like raw counts: take "
+            "their logarithm (mutua.pp.log_abundance) or log-ratios (mutua.pp.clr) first",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _groups(adata: anndata.AnnData, split_by: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -15,7 +16,8 @@ from mutua.models import Dataset, FeatureMI, as_kind, checked
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.dims import FEATURE, LATENT
 from mutua.models.feature_mi import ESTIMATORS
-from mutua.tl._feature_estimates import Conditions, Estimates, Options
+from mutua.tl._feature_conditions import Conditions, Options
+from mutua.tl._feature_estimates import Estimates
 from mutua.tl._feature_tables import (
     FeatureTable,
     Samples,
@@ -29,6 +31,9 @@ __all__ = ["mutual_information"]
 
 _STOP = 20
 """Permutations at or above the observed value after which a pair is left out."""
+_LEVEL = 0.05
+_ROUNDING = 1e-9
+"""A maximum so little below a standardized estimate has reached it."""
 _SHARED = 0.1
 """Share of the samples from which a lowest value below 0 stands for zeros."""
 _LABELS = {name: spec.description for name, spec in FeatureMI.specs().items()}
@@ -123,8 +128,11 @@ def mutual_information(
         lowest value of logarithms counts as 0 if more samples have it than any other, and at
         least a tenth. With
         permutations ``mi_null`` (their mean, not clipped), ``p_value`` (from a gamma tail where
-        fewer than 10 permutations would reach the value), ``q_value`` (Benjamini-Hochberg over
-        all pairs) and ``p_familywise`` (maximum over all pairs).
+        fewer than 10 permutations would reach the value; see `mutua.stats.permutation_p`, also
+        for how small it can be), ``q_value`` (Benjamini-Hochberg over all pairs) and
+        ``p_familywise``: the share of permutations in which the largest of all pairs reaches the
+        value, both standardized by mean and spread of the pair's own null from 64 permutations
+        more.
 
     Raises
     ------
@@ -136,8 +144,9 @@ def mutual_information(
     Warns
     -----
     UserWarning
-        Naming columns that are constant, or that no permutation can change; or samples alone in
-        their stratum.
+        Naming columns that are constant, or that no permutation can change; for samples alone in
+        their stratum or block; for `blocks`, `permute` or `adjust` without permutations; and for so
+        few permutations that no single pair can have a ``q_value`` below 0.05.
 
     Notes
     -----
@@ -192,6 +201,7 @@ def mutual_information(
     conditions = Conditions.read(tables[2], tables[3], permute, n_permutations, options)
     estimates = Estimates(tables[0], tables[1], conditions, options)
     _warn_of_columns(estimates)
+    _warn_of_permutations(estimates, n_permutations, blocks is not None, permute, adjust)
     values = {"mi": np.maximum(estimates.observed, 0.0)}
     values["mi_normalized"] = _normalized(values["mi"])
     if n_permutations:
@@ -281,6 +291,31 @@ def _warn_of_columns(estimates: Estimates) -> None:
         )
 
 
+def _warn_of_permutations(
+    estimates: Estimates, n_permutations: int, blocks: bool, permute: str, adjust: str
+) -> None:
+    """Point out what is asked for in vain: nothing is permuted, or too seldom for so many pairs."""
+    if not n_permutations:
+        idle = {"blocks": blocks, "permute": permute != "samples", "adjust": adjust != "max"}
+        if any(idle.values()):
+            named = listed(name for name, given in idle.items() if given)
+            text = f"without n_permutations there are no p-values, and {named} change nothing"
+            warnings.warn(text, UserWarning, stacklevel=4)
+        return
+    least = stats.least_permutation_p(n_permutations)
+    n_tests = int((~np.isnan(estimates.tested)).sum())
+    n_needed = math.ceil(n_tests * least / _LEVEL)
+    if n_needed > 1:
+        enough = math.ceil(math.sqrt(n_tests * least / _LEVEL) * (n_permutations + 1))
+        warnings.warn(
+            f"p-values of {n_permutations:,} permutations are at least {least:.1g}: of {n_tests:,} "
+            f"pairs {n_needed:,} or more must have that for a q_value below {_LEVEL}. With "
+            f"{enough:,} permutations one pair is enough",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def _normalized(mi: np.ndarray) -> np.ndarray:
     """Divide by the largest of each column; columns of 0 stay 0."""
     largest = np.max(mi, axis=0, where=~np.isnan(mi), initial=0.0)
@@ -316,5 +351,6 @@ def _significance(estimates: Estimates, n_permutations: int, adjust: str) -> dic
         p = np.where(np.isnan(ended) | np.isnan(p), p, ended)
     found = {"mi_null": null.mean, "p_value": p, "q_value": stats.benjamini_hochberg(p)}
     if null.maxima is not None:
-        found["p_familywise"] = stats.familywise_p(observed - 1e-12, null.maxima)
+        standardized = observed if null.standardized is None else null.standardized
+        found["p_familywise"] = stats.familywise_p(standardized - _ROUNDING, null.maxima)
     return found

@@ -64,8 +64,9 @@ def predict_metadata(
     adata
         Samples with metadata in ``obs``.
     columns
-        Columns of ``obs``; by default all that can be predicted. Then columns that cannot be are
-        in the table with the reason; of those you name, one is an error.
+        Columns of ``obs``; by default all that can be predicted, but for those that mutua wrote,
+        such as ``autoencoder_error``. Then columns that cannot be are in the table with the
+        reason; of those you name, one is an error.
     using
         Key of ``obsm`` with what to predict from.
     groups
@@ -299,14 +300,15 @@ def _columns(
         raise InvalidInput("groups", f"no obs[{groups!r}]", f"use one of {known}")
     if isinstance(columns, str):
         raise InvalidInput("columns", f"{columns!r}", f"use a list, such as [{columns!r}]")
-    asked = [name for name in known if name != groups] if columns is None else list(columns)
+    ours = slots.keys(adata, "obs") | {groups}
+    asked = [name for name in known if name not in ours] if columns is None else list(columns)
     for name in asked:
         if name not in known:
             raise InvalidInput("columns", f"no obs[{name!r}]", f"use some of {known}")
     if len(set(asked)) < len(asked):
         raise InvalidInput("columns", "a column twice", "name each once")
     if not asked:
-        raise InvalidInput("columns", "obs has no column", "add metadata to obs")
+        raise InvalidInput("columns", "obs has no column of metadata", "add metadata to obs")
     codes = None if groups is None else pd.factorize(adata.obs[groups])[0].astype(np.int64)
     own = int(derived_seed(seed, "splits of predictions")) % 2**32
     found = [_column(name, adata.obs[name], x, codes, n_splits, own) for name in asked]
