@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import anndata
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.axes import Axes
 
 from mutua.errors import InvalidElement, InvalidInput
 from mutua.pl import feature_mi
+from mutua.tl import mutual_information
 from tests.pl import tables
 
 mpl.use("Agg")
@@ -54,7 +57,7 @@ def test_values_stand_at_their_names(cluster: bool) -> None:
     assert ax.get_xlabel() == "latent dims"
     assert ax.get_ylabel() == "features"
     title = ax.get_title(loc="left").replace("\n", "; ")
-    assert title == "127 samples; dot: q ≤ 0.05 (1 of 24); grey: no value"
+    assert title == ("127 samples; samples permuted; dot: q ≤ 0.05 (1 of 24); grey: no value")
     assert ax.figure.axes[1].get_ylabel() == "mutual information (nats)"
     assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (0, 0.75)
 
@@ -85,6 +88,7 @@ def test_the_most_significant_are_drawn() -> None:
     ax = feature_mi(untested, n=1)
     assert names(ax)[0] == ["g2713"]
     assert "not tested" in ax.get_title(loc="left")
+    assert "permuted" not in ax.get_title(loc="left")
     assert not dots(ax)
 
 
@@ -106,7 +110,7 @@ def test_options_of_significance() -> None:
     assert "p ≤ 0.06 (20 of 24)" in ax.get_title(loc="left")
     assert "(none of 24)" in feature_mi(mi, significant=1e-6).get_title(loc="left")
     title = feature_mi(mi.assign_attrs(covariates=["age"], blocks="site")).get_title(loc="left")
-    assert "given age; blocks of site" in title.replace("\n", "; ")
+    assert "given age; samples permuted within site" in title.replace("\n", "; ")
     ax = feature_mi(mi.drop_vars("q_value"), significant=0.06)
     assert "p ≤ 0.06 (20 of 24)" in ax.get_title(loc="left")
     with pytest.raises(InvalidInput, match="no p_value"):
@@ -123,7 +127,7 @@ def test_variables() -> None:
         mi_null=(mi["mi"].dims, values - 0.05),
     )
     ax = feature_mi(mi, variable="mi_normalized")
-    assert ax.figure.axes[1].get_ylabel() == "mutual information /\nlargest of the latent dim"
+    assert ax.figure.axes[1].get_ylabel() == "mutual information /\nlargest of the column"
     ax = feature_mi(mi, variable="mi_null")
     norm = ax.images[0].norm
     assert norm.vmin == -norm.vmax
@@ -180,6 +184,47 @@ def test_names_without_room_are_left_out() -> None:
     assert ax.get_ylabel() == "40 features (no room for names)"
     assert len(names(ax)[1]) == 3
     assert figure.axes[0] is ax
+
+
+def test_axes_say_what_the_tables_held() -> None:
+    random = np.random.default_rng(0)
+    obs = pd.DataFrame({"ph": random.normal(size=30), "site": list("abc") * 10})
+    scores = pd.DataFrame(
+        random.normal(size=(30, 2)), columns=["9", "10"], index=map(str, obs.index)
+    )
+    x = anndata.AnnData(random.normal(size=(30, 3)), obs=obs.set_index(scores.index))
+    x.obsm["X_module"] = scores
+    x.obsm["X_pca"] = random.normal(size=(30, 2))
+    for options, label, shown in (
+        ({"y_obsm": "X_module"}, "modules", ["module 9", "module 10"]),
+        ({"y_obsm": "X_pca"}, "latent dims", ["pca_0", "pca_1"]),
+        ({"y_obs": ["ph", "site"]}, "columns of obs", ["ph", "site"]),
+        ({}, "columns", ["0", "1", "2"]),
+    ):
+        mi = mutual_information(x, x, estimator="binned", n_permutations=5, **options)
+        ax = feature_mi(mi.isel(feature=[2, 0]), cluster=False)
+        assert (ax.get_ylabel(), ax.get_xlabel()) == ("features", label)
+        assert names(ax) == (["2", "0"], shown)
+        assert "; samples permuted; " in ax.get_title(loc="left").replace("\n", "; ")
+    mi = mutual_information(x, x, x_obsm="X_module", y_obs="ph", estimator="binned")
+    ax = feature_mi(mi, cluster=False)
+    assert (ax.get_ylabel(), names(ax)[0]) == ("modules", ["module 9", "module 10"])
+
+
+@pytest.mark.parametrize("permute", ["samples", "blocks"])
+def test_what_was_permuted(permute: str) -> None:
+    random = np.random.default_rng(0)
+    blocks = np.arange(32) // 2
+    values = random.normal(size=(32, 2))
+    values[:, 1] = blocks if permute == "blocks" else values[:, 1]
+    obs = pd.DataFrame({"patient": [f"p{b}" for b in blocks]}, [f"s{i}" for i in range(32)])
+    x = anndata.AnnData(values, obs=obs)
+    mi = mutual_information(
+        x[:, :1].copy(), x[:, 1:].copy(), blocks=x.obs["patient"], permute=permute,
+        estimator="binned", n_permutations=5,
+    )  # fmt: skip
+    said = "whole blocks permuted (patient)" if permute == "blocks" else "permuted within patient"
+    assert said in feature_mi(mi).get_title(loc="left")
 
 
 def test_refused() -> None:

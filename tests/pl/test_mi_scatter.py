@@ -87,8 +87,8 @@ def test_values_by_sample_name_and_zeros_apart(form: str) -> None:
     assert all(tick > hollow[:, 0].max() for tick in ax.get_xticks()[1:])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("g4", "z1")
     assert title(ax) == [
-        "mutual information 0.75 nats", "p = 0.0001", "q = 0.001", "40 samples",
-        "25% zeros (open circles)",
+        "mutual information 0.75 nats", "p = 0.0001", "q = 0.001", "samples permuted",
+        "40 samples", "25% zeros (open circles)",
     ]  # fmt: skip
 
 
@@ -104,7 +104,8 @@ def test_a_chosen_pair_of_one_table() -> None:
     assert title(ax)[0].startswith("mutual information given age 0.0")
     assert "family-wise p = 0.25" in title(ax)
     assert mi_scatter(mi(), x, x, y_obsm=LATENTS, latent="z3").get_ylabel() == "z3"
-    assert "blocks of patient" in title(mi_scatter(mi(blocks="patient"), x, x, y_obsm=LATENTS))
+    within = title(mi_scatter(mi(blocks="patient"), x, x, y_obsm=LATENTS))
+    assert "samples permuted within patient" in within
 
 
 def test_without_p_values_the_largest() -> None:
@@ -171,6 +172,48 @@ def test_classes_stand_at_their_names(name: str) -> None:
     assert "zeros" not in ax.get_title(loc="left")
     with pytest.raises(InvalidInput, match="holds classes"):
         mi_scatter(swapped, x, x, x_obs=name, y_obsm=LATENTS, scale="log")
+
+
+@pytest.mark.parametrize(
+    ("categories", "expected"),
+    [
+        (None, ["1", "2", "9", "10", "CF34", "CF101"]),
+        (["1", "10", "2", "9", "CF101", "CF34", "CF500"], ["1", "2", "9", "10", "CF34", "CF101"]),
+        (["CF34", "9", "10", "none", "1", "2", "CF101"], ["CF34", "9", "10", "1", "2", "CF101"]),
+    ],
+    ids=["text", "categories of a file", "own categories"],
+)
+def test_order_of_classes(categories: list[str] | None, expected: list[str]) -> None:
+    x = samples()
+    values = ["10", "9", "CF101", "1", "2", "CF34"]
+    column = [values[i % 6] for i in range(N)]
+    x.obs["visit"] = column if categories is None else pd.Categorical(column, categories)
+    ax = mi_scatter(mi(latent=["z0", "visit", "z2", "z3"]), x, x, y_obs="visit", color="visit")
+    assert [label.get_text() for label in ax.get_yticklabels()] == expected
+    assert legend(ax) == expected
+    filled, _ = points(ax)
+    places = [expected.index(name) for name in column[10:]]
+    np.testing.assert_array_equal(np.rint(filled[:, 1]), places)
+
+
+def test_ordered_categories_keep_their_order() -> None:
+    x = samples()
+    levels = pd.Categorical(["high", "low"] * 20, ["high", "low"], ordered=True)
+    x.obs["visit"] = levels
+    ax = mi_scatter(mi(latent=["z0", "visit", "z2", "z3"]), x, x, y_obs="visit")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["high", "low"]
+
+
+def test_modules_are_called_so() -> None:
+    x = samples()
+    x.obsm["X_module"] = x.obsm[LATENTS].set_axis(["7", "9", "10", "oral"], axis=1)
+    numbers = mi(latent=["7", "9", "10", "oral"])
+    assert mi_scatter(numbers, x, x, y_obsm="X_module").get_ylabel() == "module 9"
+    named = mi_scatter(numbers, x, x, y_obsm="X_module", latent="oral")
+    assert named.get_ylabel() == "oral"
+    x.var_names = [f"{i}" for i in range(F)]
+    numbers = mi(latent=["7", "9", "10", "oral"], feature=list(x.var_names))
+    assert mi_scatter(numbers, x, x, y_obsm="X_module").get_xlabel() == "4"
 
 
 def test_fewer_samples_than_in_the_estimate_are_said() -> None:
@@ -300,4 +343,4 @@ def test_of_the_verb() -> None:
     found = mutual_information(x, x, y_obsm=LATENTS, n_permutations=20)
     ax = mi_scatter(found, x, x, y_obsm=LATENTS)
     assert title(ax)[0] == f"mutual information {float(found['mi'].max()):.3g} nats"
-    assert title(ax)[-2:] == ["40 samples", "25% zeros (open circles)"]
+    assert title(ax)[-3:] == ["samples permuted", "40 samples", "25% zeros (open circles)"]

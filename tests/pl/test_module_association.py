@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import anndata
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.axes import Axes
 
 from mutua.errors import InvalidElement, InvalidInput
 from mutua.pl import module_association
+from mutua.tl import associate_modules, feature_modules, latent_correlation, mutual_information
 from tests.pl import tables
 
 mpl.use("Agg")
@@ -28,7 +31,7 @@ def closed() -> Iterator[None]:
 def names(ax: Axes) -> tuple[list[str], list[str]]:
     labels = ax.get_yticklabels(), ax.get_xticklabels()
     rows, columns = ([label.get_text() for label in axis] for axis in labels)
-    return rows, columns
+    return rows, [column.removeprefix("module ") for column in columns]
 
 
 @pytest.mark.parametrize("cluster", [True, False])
@@ -39,6 +42,7 @@ def test_rows_columns_and_margins(cluster: bool) -> None:
     figure = module_association(association, cluster=cluster)
     xr.testing.assert_identical(association, before)
     cells, top, right, bar = figure.axes
+    assert all(label.get_text().startswith("module ") for label in cells.get_xticklabels())
     rows, columns = names(cells)
     assert sorted(rows) == ["g0", "g2", "g3"]
     assert sorted(columns) == ["1", "3", "4"]
@@ -112,14 +116,48 @@ def test_names_do_not_overlap() -> None:
         assert min(box[0] for box in boxes) >= -1
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({}, "none of 5 features is associated with any of 4 modules"),
+        ({"feature": []}, "none of 0 features is associated with any of 4 modules"),
+        ({"module": []}, "none of 5 features is associated with any of 0 modules"),
+    ],
+    ids=["no links", "no features", "no modules"],
+)
+def test_nothing_associated_is_an_empty_frame(part: dict[str, list[int]], said: str) -> None:
+    figure = module_association(tables.module_association(LINKS * 0).isel(part))
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    assert [text.get_text().replace("\n", " ") for text in ax.texts] == [said]
+    assert ax.get_title(loc="left") == "false discovery rate 0.05"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("modules", "features")
+
+
+def test_of_the_verbs() -> None:
+    random = np.random.default_rng(0)
+    latent = random.normal(size=(60, 3))
+    values = latent[:, np.arange(12) % 3] + random.normal(0, 0.3, (60, 12))
+    obs = pd.DataFrame({"site": ["ab"[i % 2] for i in range(60)]}, [f"s{i}" for i in range(60)])
+    adata = anndata.AnnData(values, obs=obs, obsm={"X_pca": latent})
+    latent_correlation(adata, latent="X_pca")
+    feature_modules(adata, latent="X_pca", n_modules=3)
+    genomes = anndata.AnnData(latent[:, :2] + random.normal(0, 0.3, (60, 2)), obs=obs)
+    mi = mutual_information(
+        genomes, adata, y_obsm="X_pca", blocks="site", estimator="gaussian_copula",
+        n_permutations=50,
+    )  # fmt: skip
+    figure = module_association(associate_modules(mi, adata))
+    said = "false discovery rate 0.05; samples permuted within site"
+    assert figure.axes[1].get_title(loc="left").replace("\n", "; ").startswith(said)
+    figure = module_association(associate_modules(mi, adata, by="quantile"))
+    assert "permuted" not in figure.axes[1].get_title(loc="left")
+
+
 def test_refused() -> None:
     with pytest.raises(InvalidElement, match="ModuleAssociation"):
         module_association(xr.Dataset())
-    with pytest.raises(InvalidInput, match="none of 5 features is associated"):
-        module_association(tables.module_association(LINKS * 0))
     association = tables.module_association(LINKS)
-    with pytest.raises(InvalidInput, match="none of 0 features"):
-        module_association(association.isel(feature=[]))
     for option in ({"n": 0}, {"n_modules": 0}, {"cluster": 2}):
         with pytest.raises(InvalidInput) as error:
             module_association(association, **option)  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ def test_a_triangle_for_every_module() -> None:
     assert set(adata.uns) == set(before.uns)
     pd.testing.assert_frame_equal(adata.var, before.var)
     sizes = adata.var["module"].value_counts()
-    assert sorted(tips(ax)) == sorted(f"{name} ({size})" for name, size in sizes.items())
+    assert sorted(tips(ax)) == sorted(f"module {name} ({size})" for name, size in sizes.items())
     tree = adata.uns["module"]["linkage"]
     np.testing.assert_array_equal(heights(ax), tree[-11:, 2])
     assert len(triangles(ax)) == 12
@@ -58,7 +58,7 @@ def test_a_triangle_for_every_module() -> None:
     assert max(triangles(ax)) < cut < min(heights(ax))
     assert ax.get_title(loc="left") == "12 modules of 200 features; 3 more in none"
     assert ax.get_xlabel() == "distance at which branches merge (Ward)"
-    assert ax.get_ylabel() == "module (features)"
+    assert ax.get_ylabel() == "modules (how many features)"
     assert ax.get_xlim()[0] > tree[-1, 2]
     assert ax.get_xlim()[1] == 0
 
@@ -78,10 +78,13 @@ def test_features_by_name_where_there_are_few() -> None:
     ax = module_dendrogram(adata)
     assert sorted(tips(ax)) == sorted(adata.var_names[:30])
     np.testing.assert_array_equal(heights(ax), adata.uns["module"]["linkage"][:, 2])
-    assert {text.get_text() for text in ax.texts} == {"1", "2", "3", "4"}
+    heading, *numbers = ax.texts
+    assert heading.get_text() == "module"
+    assert heading.get_position()[1] < 0
+    assert {text.get_text() for text in numbers} == {"1", "2", "3", "4"}
     order = adata.var.loc[tips(ax), "module"].astype(str).tolist()
     assert len([1 for a, b in pairwise(order) if a != b]) == 3
-    rows = {text.get_text(): round(text.get_position()[1]) for text in ax.texts}
+    rows = {text.get_text(): round(text.get_position()[1]) for text in numbers}
     assert all(order[row] == name for name, row in rows.items())
     assert len(triangles(ax)) == 0
     assert len(tips(module_dendrogram(adata, features=False))) == 4
@@ -94,7 +97,7 @@ def test_of_many_modules_the_top_of_the_tree() -> None:
     assert len(tips(ax)) == 20
     counted = [label.replace(",", "").split(" (") for label in tips(ax)]
     assert sum(int(size[:-1]) for _, size in counted) == 3000
-    within = [int(name.split()[0]) for name, _ in counted if "modules" in name]
+    within = [int(name.split()[0]) for name, _ in counted if " modules" in name]
     assert sum(within) + 20 - len(within) == 150
     ax = module_dendrogram(adata, features=True)
     assert tips(ax) == []
@@ -162,8 +165,8 @@ def computed(**options: object) -> anndata.AnnData:
 
 def test_of_the_verbs() -> None:
     ax = module_dendrogram(computed(n_modules=5))
-    assert [label.split()[0] for label in tips(ax)] == ["1", "2", "3", "4", "5"]
-    assert sorted(label.split()[1] for label in tips(ax)) == ["(13)", *["(14)"] * 4]
+    assert [label.split()[1] for label in tips(ax)] == ["1", "2", "3", "4", "5"]
+    assert sorted(label.split()[2] for label in tips(ax)) == ["(13)", *["(14)"] * 4]
     assert ax.get_title(loc="left") == "5 modules of 69 features; 1 more in none"
     adata = computed(height=0.9)
     ax = module_dendrogram(adata)
@@ -177,7 +180,7 @@ def test_one_feature_that_varies() -> None:
     adata.var["module"] = pd.Categorical(["1", None])
     for features in (True, False):
         ax = module_dendrogram(adata, features=features)
-        assert tips(ax) == ["taxon_0" if features else "1 (1)"]
+        assert tips(ax) == ["taxon_0" if features else "module 1 (1)"]
         ax.figure.canvas.draw()
 
 

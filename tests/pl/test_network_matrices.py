@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
+import mutua as mt
 from mutua.errors import InvalidElement, InvalidInput
 from mutua.pl import coupling, response
 from tests.pl import networks
@@ -86,6 +87,19 @@ def test_the_diagonal_is_grey_unless_asked_for() -> None:
     assert "grey: diagonal" in ax.get_title(loc="left")
     red, _, blue, _ = ax.images[0].to_rgba(1.0)
     assert red > blue
+
+
+def test_strings_of_a_store() -> None:
+    network = networks.network(5, 4)
+    assert "module" in network.coords
+    read = network.copy()
+    for name in ("module", "condition_group", "node", "condition"):
+        if name in read.coords:
+            strings = read[name].values.astype(np.dtypes.StringDType())
+            read = read.assign_coords({name: (read[name].dims, strings)})
+    for draw in (coupling, response, mt.pl.network, mt.pl.response_circle):
+        titles = {draw(element).get_title(loc="left") for element in (network, read)}
+        assert len(titles) == 1
 
 
 def test_order_without_modules() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +23,12 @@ __all__ = [
 ]
 
 _LONGEST = 30
+_UNKNOWN = re.compile(
+    r"([a-z]\d?_{1,2})?(uncultured|unclassified|unassigned|unidentified|unknown|metagenome"
+    r"|ambiguous_taxa|na|nan|none)?([ _](bacterium|archaeon|organism))?_*",
+    re.IGNORECASE,
+)
+"""A rank of a lineage that names nothing, with the letter of the rank or without."""
 _LARGEST_FONT, _SMALLEST_FONT = 9.0, 4.5
 _PER_CHARACTER = 0.6
 """Mean width of a character, over the size of the font."""
@@ -31,12 +38,27 @@ _MOST_OPTIMAL = 400
 
 
 def short(name: object) -> str:
-    """Give a name without its middle where it is long: lineages differ at their ends."""
+    """Give a name that fits beside a row: of lineages the last known ranks, else both ends."""
     text = str(name)
     if len(text) <= _LONGEST:
         return text
-    end = _LONGEST * 2 // 3
-    return f"{text[: _LONGEST - end - 1]}…{text[-end:]}"
+    ranks = [rank.strip() for rank in re.split("[;|]", text)]
+    while ranks and _UNKNOWN.fullmatch(ranks[-1]):
+        ranks.pop()
+    if len(ranks) < 2:
+        return _ends(text)
+    kept = _ends(ranks.pop(), _LONGEST - 1)
+    while ranks and len(longer := f"{ranks.pop()};{kept}") < _LONGEST:
+        kept = longer
+    return f"…{kept}"
+
+
+def _ends(text: str, longest: int = _LONGEST) -> str:
+    """Give a text without its middle where it is long."""
+    if len(text) <= longest:
+        return text
+    end = longest * 2 // 3
+    return f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
 def name_width(names: Sequence[str], font: float = _LARGEST_FONT) -> float:

@@ -50,7 +50,7 @@ def draw_nodes(ax: Axes, network: xr.Dataset, places: np.ndarray, radius: float)
     colours = [_PLAIN] * len(places)
     handles = []
     if MODULE in network.coords:
-        modules = network[MODULE].values.astype(str)
+        modules = network[MODULE].values.astype(object).astype(str)  # strings of a store too
         found = [name for name, _ in node_order(network, cluster=False).groups]
         colour_of = dict(zip(found, _MODULES, strict=False))
         colours = [colour_of.get(name, _OTHER) for name in modules]

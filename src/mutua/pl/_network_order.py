@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from mutua.errors import InvalidInput
 from mutua.models.dims import CONDITION, MODULE
 from mutua.pl._cells import clustered
+from mutua.pl._table_labels import natural_key
 
 __all__ = [
     "CONDITION_GROUP",
@@ -93,16 +93,10 @@ def _ordered(network: xr.Dataset, group: str, rows: np.ndarray, cluster: bool) -
     everything = np.arange(len(rows))
     if group not in network.coords:
         return Order(everything[clustered(rows)] if cluster else everything, [])
-    names = network[group].values.astype(str)
-    found = sorted(set(names.tolist()), key=_by_number)
+    names = network[group].values.astype(object).astype(str)  # strings of a store too
+    found = sorted(set(names.tolist()), key=natural_key)
     parts = [np.flatnonzero(names == name) for name in found]
     if cluster:
         parts = [part[clustered(rows[part])] for part in parts]
     groups = [(name, len(part)) for name, part in zip(found, parts, strict=True)]
     return Order(np.concatenate(parts), groups)
-
-
-def _by_number(name: str) -> list[tuple[int, int, str]]:
-    """Give a key that puts "2" before "10"."""
-    parts = re.split(r"(\d+)", name)
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part]

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from mutua.errors import InvalidInput
 from mutua.pl._axes import SEQUENTIAL
 from mutua.pl._cells import short
+from mutua.pl._table_labels import classes_in_order
 
 __all__ = ["SampleColours", "explain", "sample_colours"]
 
@@ -66,7 +67,8 @@ def _by_column(column: pd.Series, own: Any) -> SampleColours:
         .map(lambda value: None if value is None else str(value))
     )
     counts = named.value_counts()
-    first = sorted(counts.index[: len(_COLOURS)])
+    most = set(counts.index[: len(_COLOURS)])
+    first = [name for name in classes_in_order(column) if name in most]
     colour_of = {name: palette.get(name, _COLOURS[i]) for i, name in enumerate(first)}
     legend = [(short(name), colour_of[name]) for name in first]
     if rest := len(counts) - len(first):

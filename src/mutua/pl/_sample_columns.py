@@ -14,6 +14,7 @@ from scipy import sparse
 from mutua.errors import InvalidInput
 from mutua.models import slots
 from mutua.models.dims import SAMPLE
+from mutua.pl._table_labels import classes_in_order
 
 __all__ = ["SampleColumn", "Samples", "sample_column"]
 
@@ -107,11 +108,12 @@ def _place(argument: str, name: str, names: Any, where: str) -> int:
 
 
 def _column(values: pd.Series) -> SampleColumn:
-    """Give numbers as they are, and all else as classes in the order of their names."""
+    """Give numbers as they are, and all else as classes in their own or in natural order."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         return SampleColumn(pd.Series(numbers, values.index), [])
     text = values.astype(object).map(lambda one: None if pd.isna(one) else str(one))
-    codes, classes = pd.factorize(text, sort=True)
-    numbered = np.where(codes < 0, np.nan, codes.astype(np.float64))
-    return SampleColumn(pd.Series(numbered, values.index), [str(one) for one in classes])
+    classes = classes_in_order(values)
+    codes = pd.Index(classes).get_indexer(pd.Index(text))
+    places = np.where(codes < 0, np.nan, codes.astype(np.float64))
+    return SampleColumn(pd.Series(places, values.index), classes)

@@ -23,13 +23,14 @@ from mutua.pl._cells import (
     name_width,
     short,
 )
+from mutua.pl._table_labels import arguments_of, columns_called, numbered, permuted
 
 __all__ = ["feature_mi"]
 
 _P_VALUES = {"q_value": "q", "p_familywise": "family-wise p", "p_value": "p"}
 _VARIABLES = {
     "mi": "mutual information",
-    "mi_normalized": "mutual information /\nlargest of the latent dim",
+    "mi_normalized": "mutual information /\nlargest of the column",
     "mi_null": "mean mutual information\nof permuted samples",
 }
 
@@ -80,7 +81,8 @@ def feature_mi(
     Returns
     -------
     matplotlib.axes.Axes
-        Rows are features, columns are latent dims. Pairs without a value (a constant feature or
+        Rows are features, columns are latent dims, modules or whatever the second table held. The
+        title says what was permuted for p-values. Pairs without a value (a constant feature or
         latent dim) are grey. Names for which there is no room are left out.
 
     Raises
@@ -124,8 +126,9 @@ def feature_mi(
         by_row, by_column = clustered(shown), clustered(shown.T)
         rows, columns = rows[by_row], columns[by_column]
         shown = shown[np.ix_(by_row, by_column)]
-    features = [short(name) for name in mi[FEATURE].values[rows]]
-    latents = [short(name) for name in mi[LATENT].values[columns]]
+    of_x, of_y = _called(mi)
+    features = [numbered(short(name), of_x[1]) for name in mi[FEATURE].values[rows]]
+    latents = [numbered(short(name), of_y[1]) for name in mi[LATENT].values[columns]]
     ax, width, height = _sized(ax, features, latents)
     negative = bool((shown < 0).any())
     top = symmetric(shown) if vmax is None else number("vmax", vmax, low=0, open_low=True)
@@ -139,9 +142,9 @@ def feature_mi(
     cell = min(width / len(latents), height / len(features))
     dots(ax, image, marked[np.ix_(rows, columns)], cell)
     named = name_axis(ax, "x", latents, width)
-    ax.set_xlabel(how_many("latent dims", len(latents), mi.sizes[LATENT], named=named))
+    ax.set_xlabel(how_many(of_y[0], len(latents), mi.sizes[LATENT], named=named))
     named = name_axis(ax, "y", features, height)
-    ax.set_ylabel(how_many("features", len(features), mi.sizes[FEATURE], named=named))
+    ax.set_ylabel(how_many(of_x[0], len(features), mi.sizes[FEATURE], named=named))
     facts = _facts(mi, marked, significant, p_value)
     facts += ["grey: no value"] if np.isnan(shown).any() else []
     ax.set_title(lines_of(facts, width + 1.2), loc="left", fontsize="medium", parse_math=False)
@@ -153,6 +156,15 @@ def feature_mi(
     unit = mi[variable].attrs.get("units")
     bar.set_label(_VARIABLES[variable] + (f" ({unit})" if unit else ""))
     return ax
+
+
+def _called(mi: xr.Dataset) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Give what rows and columns are, as far as the record of the element says it."""
+    made_by = arguments_of(mi)
+    if not made_by:
+        return ("features", ""), ("latent dims", "")
+    of_x = columns_called(made_by.get("x_obsm"), made_by.get("x_obs"), "features")
+    return of_x, columns_called(made_by.get("y_obsm"), made_by.get("y_obs"))
 
 
 def _p_value(mi: xr.Dataset, wanted: str | None) -> str | None:
@@ -195,11 +207,10 @@ def _facts(
     facts = [f"{attrs['n_samples']:,} samples"]
     if attrs.get("covariates"):
         facts.append(f"given {', '.join(attrs['covariates'])}")
-    if attrs.get("blocks"):
-        facts.append(f"blocks of {attrs['blocks']}")
+    if p_value is None:
+        return facts if significant is None else [*facts, "not tested"]
+    facts.append(permuted(attrs.get("blocks"), arguments_of(mi).get("permute")))
     if significant is None:
         return facts
-    if p_value is None:
-        return [*facts, "not tested"]
     number_of = f"{int(marked.sum()):,}" if marked.any() else "none"
     return [*facts, f"dot: {_P_VALUES[p_value]} ≤ {significant:g} ({number_of} of {marked.size:,})"]

@@ -20,6 +20,7 @@ from mutua.pl._axes import new_axes
 from mutua.pl._cells import lines_of, name_axis, short
 from mutua.pl._sample_colours import explain, sample_colours
 from mutua.pl._sample_columns import Samples, sample_column
+from mutua.pl._table_labels import arguments_of, columns_called, numbered, permuted
 
 __all__ = ["mi_scatter"]
 
@@ -73,6 +74,8 @@ def mi_scatter(
     Returns
     -------
     matplotlib.axes.Axes
+        The title says what was permuted for p-values. Classes stand in the order of their
+        categories, where somebody has chosen one, else as people sort: 1, 2, 10.
         Samples in which the feature is 0 are open circles; where all others are above 0 they
         stand apart in a band of their own, spread so that they can be counted. So do those of
         the lowest value below 0, if more samples have it than any other, and at least a tenth:
@@ -140,8 +143,11 @@ def mi_scatter(
         places[lowest], heights[lowest], s=_SIZE, facecolors="none", edgecolors=drawn[lowest],
         lw=0.9,
     )  # fmt: skip
-    ax.set_xlabel(short(feature), parse_math=False)
-    ax.set_ylabel(short(latent), parse_math=False)
+    for write, name, obsm, obs in (
+        (ax.set_xlabel, feature, x_obsm, x_obs),
+        (ax.set_ylabel, latent, y_obsm, y_obs),
+    ):
+        write(numbered(short(name), columns_called(obsm, obs)[1]), parse_math=False)
     explain(ax, colours, color)
     facts = _facts(mi, row, column, len(both))
     facts += [] if of_feature.classes else [_share(values, lowest)]
@@ -231,12 +237,13 @@ def _facts(mi: xr.Dataset, row: int, column: int, n: int) -> list[str]:
     if np.isnan(value):
         facts = ["no mutual information: constant"]
     names = {"p_value": "p", "q_value": "q", "p_familywise": "family-wise p"}
+    untested = len(facts)
     for variable, name in names.items():
         if variable in mi and np.isfinite(found := float(mi[variable].values[row, column])):
             facts.append(f"{name} = {found:.2g}")
     there = attrs["n_samples"]
-    if attrs.get("blocks"):
-        facts.append(f"blocks of {attrs['blocks']}")
+    if len(facts) > untested:
+        facts.append(permuted(attrs.get("blocks"), arguments_of(mi).get("permute")))
     facts.append(
         f"{n:,} samples" if n == there else f"{n:,} samples drawn, {there:,} in the estimate"
     )

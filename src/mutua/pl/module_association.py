@@ -12,7 +12,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mutua.errors import InvalidInput
 from mutua.models import Dataset, checked
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.dims import FEATURE, MODULE
@@ -27,6 +26,7 @@ from mutua.pl._cells import (
     name_width,
     short,
 )
+from mutua.pl._table_labels import arguments_of, numbered, permuted
 
 __all__ = ["module_association"]
 
@@ -66,13 +66,15 @@ def module_association(
         Rows are features, columns are modules, colours the largest mutual information with a
         latent dim that links the two. Bars on top are the numbers of features of every module,
         bars on the right the numbers of modules of every feature, both of the whole element.
+        Where nothing is associated the frame is empty and says so. The title says what was
+        permuted for the q-values that decided, where that is on record.
 
     Raises
     ------
     InvalidElement
         If it is no `ModuleAssociation`.
     InvalidInput
-        If nothing is associated, or an option is not what it should be.
+        If an option is not what it should be.
 
     Examples
     --------
@@ -96,8 +98,7 @@ def module_association(
     one_of("cluster", cluster, [True, False])
     linked = association["associated"].values
     if not linked.any():
-        found = f"none of {len(linked):,} features is associated with a module"
-        raise InvalidInput("association", found, "there is nothing to draw; use a wider level")
+        return _empty(association, linked)
     strength = np.where(linked, association["strength"].values, np.nan)
     rows = _strongest(strength, n)
     columns = _strongest(strength[rows].T, n_modules)
@@ -108,7 +109,7 @@ def module_association(
         by_row, by_column = clustered(there), clustered(there.T)
         rows, columns, shown = rows[by_row], columns[by_column], shown[np.ix_(by_row, by_column)]
     features = [short(name) for name in association[FEATURE].values[rows]]
-    modules = [short(name) for name in association[MODULE].values[columns]]
+    modules = [numbered(short(name)) for name in association[MODULE].values[columns]]
     width, height = (cell_size(len(names)) * len(names) for names in (modules, features))
     width, height = max(width, 3.2), max(height, 1.5)
     size = (3.0 + width + name_width(features), 2.2 + height + name_width(modules) / 2)
@@ -142,6 +143,18 @@ def module_association(
     return figure
 
 
+def _empty(association: xr.Dataset, linked: np.ndarray) -> Figure:
+    """Draw a frame that says that there is nothing to show."""
+    figure, ax = plt.subplots(figsize=(5.2, 2.4), layout="constrained")
+    ax.set(xticks=[], yticks=[], xlabel="modules", ylabel="features", facecolor=_NOT_ASSOCIATED)
+    n_features, n_modules = linked.shape
+    said = f"none of {n_features:,} features is associated\nwith any of {n_modules:,} modules"
+    ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes)
+    facts = lines_of(_rule(association), 4.6)
+    ax.set_title(facts, loc="left", fontsize="medium", parse_math=False)
+    return figure
+
+
 def _strongest(strength: np.ndarray, n: int) -> np.ndarray:
     """Give the places of the rows with the largest values, in their own order, empty ones not."""
     there = np.flatnonzero(np.isfinite(strength).any(axis=1))
@@ -166,11 +179,20 @@ def _bars(ax: Axes, counts: np.ndarray, what: str, *, upright: bool) -> None:
 
 def _facts(association: xr.Dataset, linked: np.ndarray) -> list[str]:
     """Give what the title says."""
-    attrs = association.attrs
-    rules = {"threshold": "threshold", "quantile": "quantile", "fdr": "false discovery rate"}
-    facts = [f"{rules[attrs['by']]} {attrs['level']:g}"]
+    facts = _rule(association)
     for axis, what, other in ((1, "features", "module"), (0, "modules", "feature")):
         without = int((~linked.any(axis=axis)).sum())
         if without:
             facts.append(f"{without:,} of {linked.shape[1 - axis]:,} {what} without a {other}")
+    return facts
+
+
+def _rule(association: xr.Dataset) -> list[str]:
+    """Give the rule that decided, and what its q-values compare with."""
+    attrs = association.attrs
+    rules = {"threshold": "threshold", "quantile": "quantile", "fdr": "false discovery rate"}
+    facts = [f"{rules[attrs['by']]} {attrs['level']:g}"]
+    made_by = arguments_of(association)
+    if attrs["by"] == "fdr" and made_by:
+        facts.append(permuted(made_by.get("blocks"), made_by.get("permute")))
     return facts

@@ -17,6 +17,7 @@ from mutua.models import checked, slots
 from mutua.models.arguments import one_of, whole_number
 from mutua.pl._axes import new_axes
 from mutua.pl._cells import cell_size, lines_of, name_axis, name_width, short
+from mutua.pl._table_labels import numbered
 
 __all__ = ["module_dendrogram"]
 
@@ -77,7 +78,7 @@ def module_dendrogram(
     -------
     matplotlib.axes.Axes
         Distances at which branches merge, the root on the left. A triangle is a module: its point
-        stands at the distance of its last merge, its label is its number and, in brackets, how
+        stands at the distance of its last merge, its label is its name and, in brackets, how
         many features it has. Colours only tell neighbours apart. The dashed line is the cut.
 
     Raises
@@ -98,7 +99,7 @@ def module_dendrogram(
     >>> mt.tl.feature_modules(adata, latent="X_pca", n_modules=3)
     >>> ax = mt.pl.module_dendrogram(adata, features=False)
     >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['1 (2)', '2 (2)', '3 (2)']
+    ['module 1 (2)', 'module 2 (2)', 'module 3 (2)']
     """
     n = whole_number("n", n, low=2)
     if features is not None:
@@ -130,7 +131,7 @@ def module_dendrogram(
         _name_modules(ax, tree, modules, rows, colours, cut, length / len(tips))
         ax.set_ylabel("feature" if named else f"{len(labels):,} features (no room for names)")
     else:
-        ax.set_ylabel("module (features)" if named else f"{len(labels):,} branches")
+        ax.set_ylabel("modules (how many features)" if named else f"{len(labels):,} branches")
     if by_feature and named:
         for label, node in zip(ax.get_yticklabels(), tips, strict=True):
             label.set_color(_dark(colours[node]))
@@ -205,7 +206,7 @@ def _labels(
         return [names[tip] for tip in tips]
     n_modules = _modules_within(tree)
     return [
-        f"{short(modules[tree.module[tip]])} ({tree.size[tip]:,})"
+        f"{numbered(short(modules[tree.module[tip]]))} ({tree.size[tip]:,})"
         if tree.module[tip] >= 0
         else f"{n_modules[tip]:,} modules ({tree.size[tip]:,})"
         for tip in tips
@@ -302,6 +303,12 @@ def _name_modules(
     """Write the numbers of modules where the cut meets them, larger modules first, none twice."""
     roots = _roots(tree)
     written: list[float] = []
+    names = [numbered(short(name)) for name in modules]
+    if cut is not None and all(name.isdecimal() for name in modules):
+        names = modules  # below a heading
+        line = _LABEL_HEIGHT / cell
+        ax.set_ylim(top=-2.0 * line)
+        ax.text(cut, -1.3 * line, "module", fontsize=8, ha="right", va="center", color=_ABOVE)
     for root in roots[np.argsort(-tree.size[roots], kind="stable")]:
         row = rows[root]
         if any(abs(row - other) * cell < _LABEL_HEIGHT for other in written):
@@ -309,7 +316,7 @@ def _name_modules(
         written.append(row)
         x = tree.height[root] if cut is None else cut
         ax.text(
-            x, row, short(modules[tree.module[root]]), fontsize=8, ha="right", va="center",
+            x, row, names[tree.module[root]], fontsize=8, ha="right", va="center",
             color=_dark(colours[root]), fontweight="bold",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0}, zorder=4,
             parse_math=False,
