@@ -245,6 +245,18 @@ class TestResult:
         activity = mt.get.program_activity(adata)
         np.testing.assert_array_equal(activity[CELLS, "P2"].X[:, 0], USAGES[:, 1])
 
+    def test_activities_of_what_d_spin_found(self, dspin: Path, adata: anndata.AnnData) -> None:
+        """The files hold weights only; scales are those of the cells."""
+        adata.X = np.random.default_rng(1).gamma(1.0, size=adata.shape).astype(np.float32)
+        mt.tl.project_programs(adata, reference=mt.read_programs(dspin), scale="own")
+        known = adata.var_names != "GNLY"
+        scale = adata.X.astype(float)[:, known].std(axis=0)
+        scale = np.maximum(scale, np.percentile(scale, 20))
+        weights = adata.varm["programs"][known]
+        expected = np.linalg.lstsq(weights, (adata.X[:, known] / scale).T, rcond=None)[0].T
+        np.testing.assert_allclose(adata.obsm["X_programs"], expected, rtol=1e-5)
+        assert np.isnan(adata.uns["programs"]["scale"]).tolist() == (~known).tolist()
+
     def test_comes_back_from_a_store(self, dspin: Path, tmp_path: Path) -> None:
         made = mt.read_programs(dspin)
         assert made is not None

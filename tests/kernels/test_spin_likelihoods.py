@@ -65,6 +65,12 @@ class TestStates:
         assert len(data.states) == 20
         np.testing.assert_array_equal(data.states, states[np.argsort(condition, kind="stable")])
 
+    def test_more_nodes_than_powers_of_three(self):
+        """3 ** 1000 is no floating number."""
+        states = np.random.default_rng(0).integers(-1, 2, (6, 1000))
+        data = count_states(states, np.array([0, 1, 0, 1, 0, 1]), n_conditions=2)
+        np.testing.assert_array_equal(data.states, states[[0, 2, 4, 1, 3, 5]])
+
     def test_resamples_keep_the_number_of_cells(self):
         *_, data = cells(2, 3, n=70)
         again = resample(data, np.random.default_rng(0))
@@ -148,6 +154,15 @@ class TestExact:
 
 
 class TestPseudoLikelihood:
+    def test_where_all_weights_vanish_it_is_not_finite(self):
+        """Couplings of nodes with themselves so far away that no exponential is above 0."""
+        *_, data = cells(4, 3)
+        coupling, response = network(4, 3)
+        np.fill_diagonal(coupling, -2000.0)
+        with Workers(1) as workers, np.errstate(all="ignore"):
+            value, *_ = PseudoLikelihood(data, workers)(coupling, response + 1000.0)
+        assert not np.isfinite(value)
+
     def test_value_is_that_of_the_loops(self):
         states, condition, data = cells(4, 3)
         at = network(4, 3, directed=True)

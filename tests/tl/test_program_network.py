@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 
@@ -9,9 +10,11 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import sparse
 
 import mutua as mt
+from mutua.blocks import is_chunked
 from mutua.errors import InvalidInput
 from mutua.kernels.three_levels import three_levels
 from mutua.models import slots
@@ -199,6 +202,27 @@ class TestGenes:
     def test_sparse_is_the_same(self, sparse_format):
         one, two = (network_of(genes(f), level="gene") for f in (None, sparse_format))
         np.testing.assert_array_equal(one["coupling"], two["coupling"])
+
+    @pytest.mark.parametrize("sparse_format", [None, "csr"])
+    @pytest.mark.parametrize("given", [{}, {"layer": "raw", "genes": ["D", "A"]}])
+    def test_opened_lazily_is_the_same(self, sparse_format, given, tmp_path):
+        adata = genes(sparse_format)
+        adata.write_zarr(tmp_path / "cells.zarr")
+        lazy = anndata.experimental.read_lazy(tmp_path / "cells.zarr")
+        one, two = (network_of(cells, level="gene", **given) for cells in (adata, lazy))
+        xr.testing.assert_equal(one, two)
+        assert is_chunked(lazy.X)
+
+    def test_long_times_are_told(self, monkeypatch):
+        module = importlib.import_module("mutua.tl.program_network")
+        monkeypatch.setattr(module, "_RATE", 10.0)
+        with pytest.warns(
+            UserWarning, match=r"4 nodes and 510 cells may take about [\d,]+ minutes"
+        ):
+            network_of(genes(), level="gene", method="pseudo_likelihood")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            network_of(genes(), level="gene", method="exact")
 
     def test_layer_and_genes(self):
         adata = genes()

@@ -180,7 +180,25 @@ class TestSameResult:
         for cells in (adata, backed):
             mt.tl.programs(cells, n_cells=200, **QUICK)
         assert_same(backed, adata)
+        with pytest.raises(InvalidInput, match=r"`copy`: True .* adata.to_memory\(\)"):
+            mt.tl.programs(backed, copy=True, **QUICK)
+        with pytest.raises(InvalidInput, match="`copy`"):
+            mt.tl.project_programs(backed, reference=adata, copy=True)
         backed.file.close()
+
+    @pytest.mark.parametrize("as_sparse", [False, True])
+    def test_opened_lazily(self, adata, as_sparse, tmp_path):
+        adata.X = sparse.csr_matrix(adata.X) if as_sparse else adata.X
+        adata.obs["cluster"] = np.resize(["a", "b", "b"], CELLS)
+        adata.write_zarr(tmp_path / "cells.zarr")
+        lazy = anndata.experimental.read_lazy(tmp_path / "cells.zarr")
+        for cells in (adata, lazy):
+            mt.tl.programs(cells, n_cells=200, balance_by="cluster", **QUICK)
+        assert_same(lazy, adata)
+        assert hasattr(lazy.X, "dask")
+        new = anndata.experimental.read_lazy(tmp_path / "cells.zarr")
+        mt.tl.project_programs(new, reference=lazy)
+        assert_same(new, adata)
 
     def test_layer(self, done, adata):
         adata.X = np.zeros_like(adata.X)

@@ -1,5 +1,7 @@
 """Programs of a reference in other cells."""
 
+import importlib
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -128,3 +130,57 @@ def test_refused(trained, new, change, options, message):
 def test_the_programs_themselves_are_not_replaced(trained):
     with pytest.raises(InvalidInput, match="themselves"):
         mt.tl.project_programs(trained, reference=trained)
+
+
+class TestOwnScale:
+    """References without scales, such as those of `mutua.read_programs`."""
+
+    @pytest.fixture
+    def files(self, trained):
+        reference = trained.copy()
+        del reference.uns["programs"]["scale"]
+        del reference.obsm["X_programs"], reference.obsm["X_programs_state"]
+        return reference
+
+    def test_needs_to_be_asked_for(self, files, new):
+        with pytest.raises(InvalidInput, match=r"no scales .* scale='own'"):
+            mt.tl.project_programs(new, reference=files)
+        assert not new.obsm
+
+    @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
+    def test_divides_by_the_spread_of_the_new_cells(self, files, new, kind):
+        spread = new.X.astype(float).std(axis=0)
+        scale = np.maximum(spread, np.percentile(spread, 20))
+        expected = reference.activities(new.X.astype(float) / scale, files.varm["programs"].T)
+        new.X = kind(new.X)
+        mt.tl.project_programs(new, reference=files, scale="own")
+        np.testing.assert_allclose(new.uns["programs"]["scale"], scale, rtol=1e-6)
+        np.testing.assert_allclose(new.obsm["X_programs"], expected, atol=1e-6)
+        assert new.uns["programs"]["parameters"]["scale"] == "own"
+        assert set(np.unique(new.obsm["X_programs_state"])) == {-1, 0, 1}
+
+    def test_genes_that_the_reference_lacks_have_none(self, files, new):
+        files = files[:, 3:].copy()
+        files.uns["programs"]["features"] = files.var_names.to_numpy(object)
+        mt.tl.project_programs(new, reference=files, scale="own")
+        scale = new.uns["programs"]["scale"]
+        assert np.isnan(scale[:3]).all()
+        assert (scale[3:] > 0).all()
+
+    def test_of_many_cells_some_are_taken(self, files, new, monkeypatch):
+        module = importlib.import_module("mutua.tl.project_programs")
+        monkeypatch.setattr(module, "_MOST_CELLS", 8)
+        mt.tl.project_programs(new, reference=files, scale="own")
+        cells = np.linspace(0, new.n_obs - 1, 8).astype(int)
+        spread = new.X[cells].astype(float).std(axis=0)
+        scale = np.maximum(spread, np.percentile(spread[spread > 0], 20))
+        np.testing.assert_allclose(new.uns["programs"]["scale"], scale, rtol=1e-6)
+
+    def test_negative_weights_are_refused(self, files, new):
+        files.varm["programs"] = files.varm["programs"] - 0.1
+        with pytest.raises(InvalidInput, match=r"negative weights .* weights='spectra'"):
+            mt.tl.project_programs(new, reference=files, scale="own")
+
+    def test_options(self, files, new):
+        with pytest.raises(InvalidInput, match=r"`scale`: 'mine'"):
+            mt.tl.project_programs(new, reference=files, scale="mine")

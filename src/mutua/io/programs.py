@@ -113,7 +113,8 @@ def read_programs(
             weights of 0.01 and less out.
         ``obsm["X_programs"]``
             float64 (cell, program): the usages of cNMF as they are, not divided by their sum. Of
-            D-SPIN, which writes none, `mutua.tl.project_programs` can compute activities.
+            D-SPIN, which writes none, `mutua.tl.project_programs` with ``scale="own"`` computes
+            activities; so it does for new cells.
         ``uns["programs"]``
             ``names``: ``P`` and the number that the program has in the files, from 1 in cNMF and
             from 0 in D-SPIN; ``format``; ``weights``; ``missing_genes``, those left out.

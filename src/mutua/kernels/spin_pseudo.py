@@ -96,7 +96,7 @@ class PseudoLikelihood:
         return value, gradient, parts
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _residuals(
     field: Float,
     states: Float,
@@ -110,7 +110,8 @@ def _residuals(
     """Overwrite what the others do to a node by the weighted gradient; give the value.
 
     The weights of the states 1, 0 and -1 of a node are exp(d + f), 1 and exp(d - f). All are
-    divided by exp(abs(f)), so that none grows beyond all numbers.
+    divided by exp(abs(f)), so that none grows beyond all numbers. Where all of them vanish, far
+    from any optimum, the value is not finite, which the solver knows to step back from.
     """
     n_rows, n_nodes = field.shape
     outer = np.exp(diagonal)

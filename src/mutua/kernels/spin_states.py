@@ -81,7 +81,7 @@ def count_states(
     rows = np.ascontiguousarray(states, dtype=np.int8)
     n_cells = np.bincount(condition, minlength=n_conditions).astype(np.float64)
     n_nodes = rows.shape[1]
-    if 3.0**n_nodes * n_conditions < 3.0**_MOST_DIGITS:
+    if n_nodes < _MOST_DIGITS and 3**n_nodes * n_conditions < 3**_MOST_DIGITS:
         digits = 3 ** np.arange(n_nodes, dtype=np.int64)
         code = condition * 3**n_nodes
         for node in range(n_nodes):  # a matrix product of integers would be slower

@@ -11,7 +11,7 @@ import pandas as pd
 from mutua.errors import InvalidInput
 from mutua.tl._module_tables import some
 
-__all__ = ["BALANCES", "balanced_counts", "clusters_of", "draw_cells"]
+__all__ = ["BALANCES", "balanced_counts", "clusters_of", "draw_cells", "obs_column"]
 
 BALANCES: Final = ("squareroot", "equal", "proportional")
 
@@ -67,12 +67,19 @@ def balanced_counts(
     return counts
 
 
+def obs_column(adata: anndata.AnnData, name: str) -> pd.Series:
+    """Give a column of ``obs``, which is still in its file if it was opened lazily."""
+    table = adata.obs[[name]]
+    values: pd.Series = (table if isinstance(table, pd.DataFrame) else table.to_memory())[name]
+    return values
+
+
 def clusters_of(adata: anndata.AnnData, column: Any, *, least: int) -> np.ndarray:
     """Give the cluster of each cell as a number, -1 for those of small or unnamed clusters."""
     if column not in list(adata.obs):
         there = f"use one of {some(adata.obs.columns, most=20)}" if len(adata.obs.columns) else ""
         raise InvalidInput("balance_by", f"no obs[{column!r}]", there or "obs has no columns")
-    codes, names = pd.factorize(adata.obs[column], sort=True)
+    codes, names = pd.factorize(obs_column(adata, column), sort=True)
     missing = adata.obs_names[codes < 0]
     if len(missing):
         found = f"no cluster for {len(missing)} cells: {some(missing)}"

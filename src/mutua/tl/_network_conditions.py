@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mutua.errors import InvalidInput
+from mutua.tl._cell_sample import obs_column
 from mutua.tl._module_tables import some
 
 __all__ = ["Conditions", "read_conditions"]
@@ -75,7 +76,7 @@ def _column(adata: anndata.AnnData, argument: str, name: Any) -> pd.Series:
         raise InvalidInput(argument, found, f"use one of {list(adata.obs)}")
     if list(adata.obs.columns).count(name) > 1:
         raise InvalidInput(argument, f"several columns {name!r} in obs", "rename all but one")
-    values: pd.Series = adata.obs[name]
+    values = obs_column(adata, name)
     missing = values.isna().to_numpy()
     if missing.any():
         found = f"obs[{name!r}] is missing for {int(missing.sum())} cells"

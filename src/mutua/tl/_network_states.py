@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import anndata
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 
+from mutua.blocks import is_chunked
 from mutua.errors import InvalidInput
 from mutua.kernels.three_levels import three_levels
 from mutua.models import slots
@@ -77,8 +79,8 @@ def gene_states(
     places = _places(adata, genes)
     if not len(places):
         raise InvalidInput("genes", "no genes", "use one at least")
-    values = feature_values(adata[:, places] if len(places) < adata.n_vars else adata, layer)
     names = [str(name) for name in adata.var_names[places]]
+    values = feature_values(*_of_genes(adata, layer, places))
     columns = values.tocsc() if sparse.issparse(values) else values
     cut = _mean_skewness(columns) >= _SKEWED
     states = np.zeros(values.shape, np.int8, order="F")
@@ -108,6 +110,19 @@ def _places(adata: anndata.AnnData, genes: Any) -> npt.NDArray[np.int64]:
         twice = sorted({name for name in wanted if wanted.count(name) > 1})
         raise InvalidInput("genes", f"{some(twice)} more than once", "name each gene once")
     return np.asarray(places)
+
+
+def _of_genes(
+    adata: anndata.AnnData, layer: str | None, places: npt.NDArray[np.int64]
+) -> tuple[anndata.AnnData, str | None]:
+    """Give some genes and the layer that holds them; of chunked values only these are read."""
+    held = adata.layers.get(layer) if layer is not None else adata.X
+    if not is_chunked(held):
+        return (adata[:, places] if len(places) < adata.n_vars else adata), layer
+    if len(places) < adata.n_vars:
+        held = held[:, places]
+    var = pd.DataFrame(index=adata.var_names[places])
+    return anndata.AnnData(held.compute(scheduler="threads"), var=var), None
 
 
 def _column(values: Any, place: int) -> npt.NDArray[np.float64]:

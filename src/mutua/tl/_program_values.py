@@ -15,7 +15,7 @@ from mutua.errors import InvalidInput
 from mutua.kernels.program_activity import ROWS
 from mutua.tl._module_tables import some
 
-__all__ = ["CellValues", "cell_values"]
+__all__ = ["CellValues", "cell_values", "refuse_copy"]
 
 _COUNTS = 20
 """Whole numbers up to here may be anything; larger ones are counts."""
@@ -107,6 +107,13 @@ def cell_values(
     if sparse.issparse(values) and values.format != "csr":
         values = values.tocsr()  # blocks of rows
     return _checked_values(values, name, names, adata.obs_names, allow_counts)
+
+
+def refuse_copy(adata: anndata.AnnData, copy: bool) -> None:
+    """Refuse to copy cells that are backed by a file, which anndata would only do at the end."""
+    if copy and adata.isbacked:
+        remedy = "use copy=False, which leaves the file as it is, or adata.to_memory() first"
+        raise InvalidInput("copy", "True for an AnnData that a file backs", remedy)
 
 
 def _checked_values(

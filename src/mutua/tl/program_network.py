@@ -19,6 +19,7 @@ from mutua.kernels.spin_states import count_states
 from mutua.models import Dataset, ProgramNetwork, as_kind, checked
 from mutua.models.arguments import number, one_of, whole_number
 from mutua.models.dims import CONDITION, NODE, REGULATOR
+from mutua.settings import available_threads
 from mutua.tl._module_tables import switch
 from mutua.tl._network_conditions import Conditions, read_conditions
 from mutua.tl._network_penalty import read_penalty
@@ -28,6 +29,8 @@ __all__ = ["program_network"]
 
 _METHODS = ("auto", "exact", "pseudo_likelihood", "mcmc")
 _AUTO_EXACT, _AUTO_MCMC, _AUTO_CONDITIONS = 12, 25, 30
+_EVALUATIONS, _OF_BOOTSTRAP = 100, 20  # of the pseudo-likelihood, as they come to be
+_RATE, _LONG = 5e9, 5  # operations in a second on a thread; minutes
 _EDGE, _PUSH = (NODE, REGULATOR), (NODE, CONDITION)
 _LABELS = {name: spec.description for name, spec in ProgramNetwork.specs().items()}
 
@@ -95,7 +98,8 @@ def program_network(
         The `key_added` of the programs.
     layer, genes
         Of the level gene: where the expression stands, by default ``X``; and names of genes, or a
-        column of booleans of ``var``, by default all genes.
+        column of booleans of ``var``, by default all genes. Time grows with the square of their
+        number: regulators and what they regulate are better than all genes.
     regularization
         Changes of the strengths of penalties, by name. ``l1`` are factors of sums of absolute
         values, ``l2`` of half the sums of squares, relative to the mean log-likelihood of a cell;
@@ -156,7 +160,8 @@ def program_network(
     -----
     UserWarning
         Naming conditions of fewer than 25 cells, batches without controls, and nodes with one
-        state in all cells; or if the tolerance was not reached.
+        state in all cells; where the pseudo-likelihood may take more than five minutes, with an
+        estimate; or if the tolerance was not reached.
 
     Notes
     -----
@@ -206,6 +211,8 @@ def program_network(
     nodes = program_states(adata, key) if level == "program" else gene_states(adata, layer, genes)
     warn_constant(nodes, stacklevel=4)
     chosen = _method(method, directed, len(nodes.names), len(conditions.names))
+    if chosen == "pseudo_likelihood":
+        _warn_of_time(len(nodes.names), adata.n_obs, n_bootstraps)
     penalty = read_penalty(
         regularization, prior_network, targets, nodes.names, conditions, directed=directed
     )
@@ -258,6 +265,16 @@ def _method(method: str, directed: bool, n_nodes: int, n_conditions: int) -> Any
     if directed or n_conditions > _AUTO_CONDITIONS or n_nodes > _AUTO_MCMC:
         return "pseudo_likelihood"
     return "exact" if n_nodes <= _AUTO_EXACT else "mcmc"
+
+
+def _warn_of_time(n_nodes: int, n_cells: int, n_bootstraps: int) -> None:
+    """Warn where so many nodes and cells take long."""
+    work = 4.0 * n_cells * n_nodes**2 * (_EVALUATIONS + n_bootstraps * _OF_BOOTSTRAP)
+    minutes = work / (_RATE * available_threads() * 60)
+    if minutes > _LONG:
+        text = f"{n_nodes:,} nodes and {n_cells:,} cells may take about {minutes:,.0f} minutes; "
+        text += "name fewer genes by genes=, such as the regulators, or use level='program'"
+        warnings.warn(text, UserWarning, stacklevel=4)
 
 
 def _intervals(

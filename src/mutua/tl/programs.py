@@ -19,7 +19,7 @@ from mutua.models.arguments import number, one_of, whole_number
 from mutua.tl._cell_sample import BALANCES, clusters_of
 from mutua.tl._find_programs import METHODS, Found, Search, find_programs
 from mutua.tl._module_tables import key_of, some, switch
-from mutua.tl._program_values import CellValues, cell_values
+from mutua.tl._program_values import CellValues, cell_values, refuse_copy
 
 __all__ = ["programs"]
 
@@ -188,6 +188,7 @@ def programs(
     )
     least = whole_number("min_cluster_size", min_cluster_size, low=1)
     n_programs = whole_number("n_programs", n_programs, low=1)
+    refuse_copy(adata, copy)
     values = cell_values(adata, layer, allow_counts=switch("allow_counts", allow_counts))
     named = _priors(prior_programs, values, n_programs)
     own_names = isinstance(prior_programs, Mapping)

@@ -15,13 +15,16 @@ from mutua.errors import InvalidInput
 from mutua.kernels.program_activity import program_activity, program_correlation
 from mutua.kernels.three_levels import three_levels
 from mutua.models import checked, slots
-from mutua.models.arguments import number
+from mutua.models.arguments import number, one_of
+from mutua.tl._find_programs import gene_scale
 from mutua.tl._module_tables import key_of, some, switch
-from mutua.tl._program_values import cell_values
+from mutua.tl._program_values import CellValues, cell_values, refuse_copy
 
 __all__ = ["project_programs"]
 
 _X: Final = "X"
+_SCALES: Final = ("reference", "own")
+_MOST_CELLS: Final = 50_000
 
 
 @checked
@@ -31,6 +34,7 @@ def project_programs(
     reference: anndata.AnnData,
     key: str = "programs",
     layer: str | None = None,
+    scale: str = "reference",
     max_missing: float = 0.0,
     allow_counts: bool = False,
     key_added: str | None = None,
@@ -44,11 +48,17 @@ def project_programs(
         The new cells, scaled like those of the reference, with its genes in any order. Other genes
         are ignored.
     reference
-        What `mutua.tl.programs` wrote into.
+        What `mutua.tl.programs` or `mutua.read_programs` wrote into.
     key
         The `key_added` it was written with.
     layer
         Which layer of `adata` to take; by default ``X``.
+    scale
+        What the genes are divided by. ``"reference"``: what they were divided by there, as
+        `mutua.tl.programs` stores it. ``"own"``: their standard deviations over the new cells (at
+        most 50,000 of them, evenly spaced), none below the 20th percentile. Programs of
+        `mutua.read_programs` need this, as no file of cNMF or D-SPIN holds the scales; so the new
+        cells should be of as many kinds as those that the programs were found in.
     max_missing
         Share of a program, by its squared weights, that may belong to genes that `adata` does not
         have. The activities are then the least squares over the genes that are there.
@@ -66,7 +76,7 @@ def project_programs(
 
         ``obsm["X_programs"]``
             float64 (cell, program): activity >= 0, the least squares of the new values, divided
-            by the scales of the reference.
+            by the scales.
         ``obsm["X_programs_state"]``
             float32 (cell, program): -1, 0 or 1, with the limits halfway between the activities of
             the states in the reference.
@@ -82,9 +92,9 @@ def project_programs(
     Raises
     ------
     InvalidInput
-        If genes with a weight are missing beyond `max_missing` (they are listed), the reference has
-        no such programs or was cut since, values cannot be used, or the result would replace the
-        programs themselves.
+        If genes with a weight are missing beyond `max_missing` (they are listed); the reference has
+        no such programs, no scales, or negative weights, such as the scores of cNMF, or was cut
+        since; values cannot be used; or the result would replace the programs themselves.
 
     Warns
     -----
@@ -107,19 +117,23 @@ def project_programs(
     """
     key, copy = key_of("key", key), switch("copy", copy)
     added = key if key_added is None else key_of("key_added", key_added)
+    one_of("scale", scale, _SCALES)
     allowed = number("max_missing", max_missing, low=0, high=1)
     if adata is reference and added == key:
         found = f"{added!r} would replace the programs themselves"
         raise InvalidInput("key_added", found, "use another key")
+    refuse_copy(adata, copy)
     entry = slots.find(reference, slots.PROGRAMS, key, argument="key", whole=True)
-    weights, scale = _weights(reference, key, entry)
+    weights, of_reference = _weights(reference, key, entry, own=scale == "own")
     names = [str(name) for name in entry["names"]]
     values = cell_values(adata, layer, allow_counts=switch("allow_counts", allow_counts))
     at = reference.var_names.get_indexer(values.names)
     missing = _missing(weights, at, names, reference.var_names, allowed)
     of_genes = np.where(at[:, None] >= 0, weights[at], 0.0)
     # Divided by infinity, a gene that the reference does not have counts for nothing.
-    scales = np.where(at >= 0, scale[at], np.inf)
+    scales = np.where(at >= 0, of_reference[at], np.inf)
+    if scale == "own":
+        scales[np.isfinite(scales)] = _own_scale(values, np.isfinite(scales))
     active = program_activity(values.blocks, of_genes, scales)
     results = {
         slots.WEIGHT: of_genes,
@@ -132,7 +146,12 @@ def project_programs(
         "prior": np.asarray(entry.get("prior", np.zeros(len(names))), bool),
         "relative_error": active.relative_error,
         "missing": missing,
-        "parameters": {"key": key, "layer": _X if layer is None else layer, "max_missing": allowed},
+        "parameters": {
+            "key": key,
+            "layer": _X if layer is None else layer,
+            "scale": scale,
+            "max_missing": allowed,
+        },
     }
     target = adata.copy() if copy else adata
     slots.write(target, slots.PROGRAMS, added, results, names=names, settings=kept)
@@ -140,18 +159,30 @@ def project_programs(
 
 
 def _weights(
-    reference: anndata.AnnData, key: str, entry: Mapping[str, Any]
+    reference: anndata.AnnData, key: str, entry: Mapping[str, Any], *, own: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the weights and the scales of the genes of the reference."""
+    """Give the weights and the scales of the genes of the reference, 1 for scales to come."""
     slot = slots.PROGRAMS.slots[slots.WEIGHT].key.format(key)
-    if slot not in reference.varm or "scale" not in entry:
-        found = f"no varm[{slot!r}]" if slot not in reference.varm else "no scale of the genes"
-        raise InvalidInput("reference", found, "pass what tl.programs wrote into")
+    if slot not in reference.varm:
+        raise InvalidInput("reference", f"no varm[{slot!r}]", "pass what tl.programs wrote into")
+    if "scale" not in entry and not own:
+        found = "no scales of the genes, as after read_programs"
+        raise InvalidInput("reference", found, "take those of the new cells: scale='own'")
     weights = np.asarray(reference.varm[slot], np.float64)
-    scale = np.asarray(entry["scale"], np.float64)
+    if (weights < 0).any():
+        remedy = "use weights >= 0, such as read_programs(..., weights='spectra')"
+        raise InvalidInput("reference", f"negative weights in varm[{slot!r}]", remedy)
+    scale = np.asarray(entry.get("scale", np.ones(len(weights))), np.float64)
     # What was projected itself knows nothing of some genes.
     known = np.isfinite(scale)
     return np.where(known[:, None], weights, 0.0), np.where(known, scale, np.inf)
+
+
+def _own_scale(values: CellValues, genes: np.ndarray) -> np.ndarray:
+    """Give the standard deviations of some genes over the new cells."""
+    n = len(values.cells)
+    cells = np.arange(n) if n <= _MOST_CELLS else np.linspace(0, n - 1, _MOST_CELLS).astype(int)
+    return gene_scale(values.rows(cells)[:, np.flatnonzero(genes)])
 
 
 def _missing(
