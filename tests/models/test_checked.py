@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anndata
 import numpy as np
@@ -43,6 +43,20 @@ def scored() -> xr.Dataset:
     element = sequence_set()
     score = np.zeros((7, 4, 5), np.float32)
     return Scored.build(element, score=score)
+
+
+class Both(NamedTuple):
+    """Two elements and a number."""
+
+    sequences: Dataset[SequenceSet]
+    rows: Dataset[Table]
+    n: int
+
+
+@checked
+def both(sequences: Dataset[SequenceSet], *, rows: object) -> Both:
+    """Give several elements."""
+    return Both(sequences, rows, 3)
 
 
 @checked
@@ -380,3 +394,17 @@ def test_a_call_costs_under_a_millisecond(names: type | None) -> None:
         same(element)
         times.append(time.perf_counter() - start)
     assert min(times) < 1e-3
+
+
+def test_several_elements_are_each_checked_and_recorded() -> None:
+    given = sequence_set()
+    found = both(given, rows=table())
+    assert isinstance(found, Both)
+    assert found.n == 3
+    for element, kind in ((found.sequences, "SequenceSet"), (found.rows, "Table")):
+        record = provenance.read_record(element)
+        assert record is not None
+        assert record["kind"] == kind
+        assert record["steps"][-1]["function"].endswith("both")
+    with pytest.raises(InvalidElement, match=r"both, `rows`"):
+        both(given, rows=given)

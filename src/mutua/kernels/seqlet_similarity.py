@@ -1,0 +1,185 @@
+"""How alike seqlets are, letter by letter: the continuous Jaccard index of their contributions."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from mutua.kernels.pattern_sites import Features
+from mutua.kernels.rows import over_rows
+
+__all__ = [
+    "best_jaccard",
+    "jaccard_sums",
+    "laid_over_jaccard",
+    "laid_over_neighbours",
+    "rank_correlations",
+]
+
+Floats = npt.NDArray[np.float32]
+Reals = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int32]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def jaccard_sums(a: Floats, b: Floats) -> tuple[np.float32, np.float32]:
+    """Give the sum of the smaller sizes, and that with the sign of each product.
+
+    All values are whole numbers, and sums are below 2 ** 24: additions are exact in any order.
+    """
+    size, signed = np.float32(0), np.float32(0)
+    for i in range(len(a)):
+        x, y = abs(a[i]), abs(b[i])
+        smaller = x if x < y else y
+        size += smaller
+        signed += smaller if a[i] * b[i] > 0 else -smaller
+    return size, signed
+
+
+def best_jaccard(features: Features, index: Index, *, most_shift: int) -> Floats:
+    r"""Give the similarity of seqlets and their neighbours where they are aligned best.
+
+    The similarity of an alignment is the continuous Jaccard index
+    :math:`\sum \pm\min(|x|, |y|) / \sum \max(|x|, |y|)`, with minus where the signs of x and y
+    differ. What hangs over is compared with 0. It is symmetric, and 1 for equal seqlets only.
+
+    Parameters
+    ----------
+    features
+        Of the seqlets; with a second strand where seqlets may be turned around.
+    index
+        int32 (seqlet, neighbour).
+    most_shift
+        Most places by which one begins before the other.
+
+    Returns
+    -------
+    float32 (seqlet, neighbour)
+        From -1 to 1; 0 for seqlets without contributions.
+    """
+    n, width, channels = features.forward.shape
+    out = np.zeros(index.shape, np.float32)
+    strands = features.strands()
+    cost = 0.3 * index.shape[1] * len(strands) * (2 * most_shift + 1) * width * channels
+    over_rows(_best, n, strands, features.total, index, most_shift, channels, out, row_cost=cost)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _best(
+    first: int,
+    stop: int,
+    strands: Floats,
+    total: Floats,
+    index: Index,
+    most_shift: int,
+    channels: int,
+    out: Floats,
+) -> None:
+    size = strands.shape[2]
+    for row in range(first, stop):
+        for neighbour in range(index.shape[1]):
+            other = index[row, neighbour]
+            both = total[row] + total[other]
+            if both == 0:
+                continue
+            best = np.float32(-np.inf)
+            for strand in range(strands.shape[0]):
+                for shift in range(-most_shift, most_shift + 1):
+                    step = abs(shift) * channels
+                    if shift >= 0:  # the other one begins later
+                        shared, signed = jaccard_sums(
+                            strands[0, row, step:], strands[strand, other, : size - step]
+                        )
+                    else:
+                        shared, signed = jaccard_sums(
+                            strands[0, row, : size - step], strands[strand, other, step:]
+                        )
+                    best = max(best, np.float32(signed / (both - shared)))
+            out[row, neighbour] = best
+
+
+def laid_over_jaccard(a: Features, b: Features) -> Floats:
+    """Give the Jaccard index of all pairs of sites as they are, float32 (site of a, site of b)."""
+    out = np.zeros((len(a.forward), len(b.forward)), np.float32)
+    left, right = (part.forward.reshape(len(part.forward), -1) for part in (a, b))
+    cost = 0.3 * out.shape[1] * left.shape[1]
+    over_rows(_laid_over, len(out), left, a.total, right, b.total, out, row_cost=cost)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _laid_over(
+    first: int, stop: int, a: Floats, total_a: Floats, b: Floats, total_b: Floats, out: Floats
+) -> None:
+    for row in range(first, stop):
+        for other in range(len(b)):
+            both = total_a[row] + total_b[other]
+            if both > 0:
+                shared, signed = jaccard_sums(a[row], b[other])
+                out[row, other] = signed / (both - shared)
+
+
+def laid_over_neighbours(features: Features, *, n_neighbors: int) -> tuple[Index, Floats]:
+    """Give the sites that are most alike to each as they are laid over each other.
+
+    Returns
+    -------
+    index, similarity : int32 and float32 (site, neighbour)
+    """
+    n = len(features.forward)
+    k = max(0, min(n_neighbors, n - 1))
+    index, similarity = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
+    step = max(1, (1 << 24) // max(1, n))
+    for first in range(0, n if k else 0, step):
+        rows = np.arange(first, min(n, first + step))
+        part = Features(features.forward[rows], None, features.total[rows])
+        found = laid_over_jaccard(part, features)
+        found[np.arange(len(rows)), rows] = -np.inf
+        order = np.argsort(-found, axis=1, kind="stable")[:, :k]
+        index[rows] = order
+        similarity[rows] = np.take_along_axis(found, order, axis=1)
+    return index, similarity
+
+
+def rank_correlations(a: Floats, b: Floats) -> Reals:
+    """Give Spearman's correlation of every row of `a` with that of `b`; NaN where one is constant.
+
+    Parameters
+    ----------
+    a, b
+        float32 (row, value). Equal values share the mean of their ranks.
+
+    Returns
+    -------
+    float64 (row,)
+    """
+    out = np.full(len(a), np.nan)
+    over_rows(_rank_rows, len(a), a, b, out, row_cost=150.0 * a.shape[1])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _rank_rows(first: int, stop: int, a: Floats, b: Floats, out: Reals) -> None:
+    for row in range(first, stop):
+        x, y = _centred_ranks(a[row]), _centred_ranks(b[row])
+        worth = np.sqrt((x * x).sum() * (y * y).sum())
+        if worth > 0:
+            out[row] = (x * y).sum() / worth
+
+
+@njit(cache=True, nogil=True)
+def _centred_ranks(values: Floats) -> Reals:
+    n = len(values)
+    order = np.argsort(values, kind="mergesort")
+    ranks = np.empty(n)
+    start = 0
+    while start < n:
+        stop = start
+        while stop < n and values[order[stop]] == values[order[start]]:
+            stop += 1
+        for i in range(start, stop):
+            ranks[order[i]] = (start + stop - 1) / 2 - (n - 1) / 2
+        start = stop
+    return ranks

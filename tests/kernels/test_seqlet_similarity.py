@@ -1,0 +1,102 @@
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+
+from mutua.kernels.pattern_sites import Features, site_features
+from mutua.kernels.seqlet_similarity import (
+    best_jaccard,
+    laid_over_jaccard,
+    laid_over_neighbours,
+    rank_correlations,
+)
+from tests.kernels.pattern_examples import contexts, sites
+from tests.reference import patterns as reference
+
+
+def everyone(n: int) -> np.ndarray:
+    return np.tile(np.arange(n, dtype=np.int32), (n, 1))
+
+
+def features(n: int = 6, width: int = 13, **options) -> Features:
+    return site_features(contexts(n, **options), sites(n), width)
+
+
+@pytest.mark.parametrize("hypothetical", [True, False])
+@pytest.mark.parametrize("stranded", [True, False])
+def test_similarities_are_those_of_plain_loops(hypothetical: bool, stranded: bool) -> None:
+    made = features(hypothetical=hypothetical, stranded=stranded)
+    found = best_jaccard(made, everyone(6), most_shift=3)
+    strands = [part for part in (made.forward, made.turned) if part is not None]
+    expected = [[reference.best_jaccard(strands, i, j, 3) for j in range(6)] for i in range(6)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 5))
+def test_similarity_is_symmetric_and_1_of_oneself(seed: int, most_shift: int) -> None:
+    made = features(7, seed=seed)
+    found = best_jaccard(made, everyone(7), most_shift=most_shift)
+    assert np.array_equal(found, found.T)
+    assert (np.diag(found) == 1).all()
+    assert (np.abs(found) <= 1).all()
+    wider = best_jaccard(made, everyone(7), most_shift=most_shift + 1)
+    assert (wider >= found).all()
+
+
+def test_similarity_does_not_depend_on_strength() -> None:
+    made = contexts()
+    scaled = made._replace(values=made.values * np.linspace(0.5, 9, 9)[:, None, None])
+    first, second = (
+        best_jaccard(site_features(part, sites(9), 13), everyone(9), most_shift=3)
+        for part in (made, scaled)
+    )
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_shifted_and_turned_copies_are_found() -> None:
+    made = contexts(3)
+    made.values[:, :15], made.values[:, 20:] = 0, 0
+    made.codes[1, 13:18], made.values[1, 13:18] = made.codes[0, 15:20], made.values[0, 15:20]
+    made.values[1, 18:] = 0
+    made.codes[2] = 3 - made.codes[0, ::-1]
+    made.values[2] = made.values[0, ::-1, ::-1]
+    found = best_jaccard(site_features(made, sites(3), 25), everyone(3), most_shift=4)
+    np.testing.assert_allclose(found, 1, atol=1e-5)
+    near = best_jaccard(site_features(made, sites(3), 25), everyone(3), most_shift=1)
+    assert near[0, 1] < 0.9
+    stranded = site_features(made._replace(complement=None), sites(3), 25)
+    assert best_jaccard(stranded, everyone(3), most_shift=4)[0, 2] < 0.9
+
+
+def test_seqlets_without_contributions_are_like_none() -> None:
+    made = contexts(3)
+    made.values[1:] = 0
+    found = best_jaccard(site_features(made, sites(3), 11), everyone(3), most_shift=2)
+    assert found[0, 0] == 1
+    assert found.sum() == 1
+
+
+def test_laid_over_seqlets_are_not_moved() -> None:
+    made = features(6, stranded=True)
+    found = laid_over_jaccard(made, made)
+    expected = best_jaccard(made, everyone(6), most_shift=0)
+    assert np.array_equal(found, expected)
+    index, similarity = laid_over_neighbours(made, n_neighbors=4)
+    for row in range(6):
+        others = np.delete(np.arange(6), row)
+        best = others[np.argsort(-found[row, others], kind="stable")][:4]
+        assert index[row].tolist() == best.tolist()
+        assert np.array_equal(similarity[row], found[row, best])
+
+
+def test_rank_correlations_are_those_of_scipy() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 6, (2, 5, 17)).astype(np.float32)
+    found = rank_correlations(a, b)
+    expected = [scipy.stats.spearmanr(*pair).statistic for pair in zip(a, b, strict=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    a[2] = 3
+    assert np.isnan(rank_correlations(a, b)).tolist() == [False, False, True, False, False]
