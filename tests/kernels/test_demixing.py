@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mutua.kernels.demixing import demix, informative_runs, leaf_probability, smoothed_information
+from mutua.kernels.demixing import (
+    demix,
+    demix_further,
+    homogeneity,
+    informative_runs,
+    leaf_probability,
+    smoothed_information,
+)
 from tests.reference import neuron_motifs as reference
 
 
@@ -115,3 +122,81 @@ def test_motifs_at_either_end_and_long_ones_are_whole(strong: tuple[int, int], l
 def test_smoothing_at_the_ends_takes_what_there_is() -> None:
     np.testing.assert_allclose(smoothed_information(np.array([2.0, 0, 1, 1])), [1, 1, 2 / 3, 1])
     np.testing.assert_allclose(smoothed_information(np.array([1.5])), [1.5])
+
+
+def _shifted(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences with a word at one of two places, and which one it is."""
+    random = np.random.default_rng(seed)
+    codes = random.integers(0, 4, (n, 9), dtype=np.uint8)
+    place = random.integers(0, 2, n)
+    for row, start in enumerate(3 * place):
+        codes[row, start : start + 5] = [2, 0, 3, 3, 0]
+    return codes, place
+
+
+def _word(codes: np.ndarray) -> np.ndarray:
+    """Give the largest number of letters of the word at any of both places, less 3."""
+    hits = [(codes[:, s : s + 5] == [2, 0, 3, 3, 0]).sum(axis=1) for s in (0, 3)]
+    return np.maximum(np.maximum(*hits) - 3, 0).astype(np.float32)
+
+
+def test_a_mixture_is_less_homogeneous_than_its_parts() -> None:
+    codes, place = _shifted()
+    value = _word(codes)
+    random = np.random.default_rng(0)
+    mixed = homogeneity(codes, value, 4, _word, random)
+    parts = [homogeneity(codes[place == p], value[place == p], 4, _word, random) for p in (0, 1)]
+    assert mixed < 0.5
+    assert min(parts) > 0.95
+
+
+def test_splitting_ends_where_clusters_are_good() -> None:
+    codes, place = _shifted()
+    value = _word(codes)
+    random = np.random.default_rng(0)
+    maps = [np.eye(2, dtype=np.float32)[place], np.zeros((400, 3), np.float32)]
+    leaves = demix_further(
+        maps.__getitem__,
+        value,
+        [2, 2],
+        lambda rows: homogeneity(codes[rows], value[rows], 4, _word, random),
+        enough=0.9,
+        least=5,
+        seed=0,
+    )
+    assert [leaf.path for leaf in leaves] == ["0-0", "0-1"]
+    for leaf in leaves:
+        assert len(set(place[leaf.rows].tolist())) == 1
+
+
+def test_a_layer_that_does_not_help_is_passed_over() -> None:
+    codes, place = _shifted()
+    value = _word(codes)
+    asked: list[int] = []
+
+    def maps(depth: int) -> np.ndarray:
+        asked.append(depth)
+        noise = np.random.default_rng(1).normal(size=(400, 4))
+        return noise.astype(np.float32) if depth == 0 else np.eye(2, dtype=np.float32)[place]
+
+    def good(rows: np.ndarray) -> float:
+        return float(len(set(place[rows].tolist())) == 1)
+
+    leaves = demix_further(maps, value, [2, 2], good, enough=1, least=5, seed=0)
+    assert asked == [0, 1]
+    assert [leaf.path for leaf in leaves] == ["0-0", "0-1"]
+
+
+def test_what_is_good_or_small_stays_whole() -> None:
+    codes, _ = _shifted()
+    value = _word(codes)
+
+    def never(depth: int) -> np.ndarray:
+        raise AssertionError(depth)
+
+    for good, least in ((1.0, 5), (0.0, 200)):
+        leaves = demix_further(
+            never, value, [2], lambda rows, good=good: good, enough=1, least=least, seed=0
+        )
+        assert [leaf.path for leaf in leaves] == ["0"]
+    assert demix_further(never, value, [2], lambda rows: 0, enough=1, least=401, seed=0) == []

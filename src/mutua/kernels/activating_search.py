@@ -121,14 +121,21 @@ def search_sequences(
 
 
 def spread_over_activations(
-    found: Found, most: int, random: np.random.Generator, *, n_bins: int = N_BINS
+    found: Found,
+    most: int,
+    random: np.random.Generator,
+    *,
+    least: float = 0.0,
+    n_bins: int = N_BINS,
 ) -> Found:
-    """Give up to `most` sequences, as many of each bin of activation above 0 as there are.
+    """Give up to `most` sequences, as many of each bin of activation as there are.
 
-    Bins are of equal width, from 0 to the largest activation. What bins with few sequences do not
-    use is left to the others, the highest first.
+    Bins are of equal width, from 0 to the largest activation; sequences count from above the share
+    `least` of it. What bins with few sequences do not use is left to the others, the highest
+    first.
     """
-    positive = np.flatnonzero(found.activation > 0)
+    top = float(found.activation.max(initial=0))
+    positive = np.flatnonzero(found.activation > least * top)
     if len(positive) == 0:
         return Found(found.codes[:0], found.activation[:0])
     positive = positive[np.lexsort(_sort_keys(found.codes[positive], found.activation[positive]))]

@@ -41,8 +41,6 @@ from mutua.tl._windows import channel_list, code_blocks, evaluator, traced_model
 __all__ = ["neuron_motifs"]
 
 _SOURCES = ("both", "data", "search")
-_LEAST_SEQUENCES = 6
-"""Of fewer sequences no motif is made."""
 _GOOD_CONSENSUS = 0.95
 """Activation by the most probable letters, relative to the largest of a cluster, that is enough."""
 _PSEUDOCOUNT = 1.0
@@ -59,7 +57,8 @@ def neuron_motifs(
     source: Literal["both", "data", "search"] = "both",
     n_clusters: int | Literal["pool"] = "pool",
     n_sequences: int = 2000,
-    min_sequences: int = 20,
+    min_sequences: int | None = None,
+    min_activation: float = 0.5,
     min_homogeneity: float = 0.9,
     min_information: float = 0.7,
     trim: bool = True,
@@ -99,7 +98,10 @@ def neuron_motifs(
     n_sequences
         At most so many sequences of each neuron are clustered.
     min_sequences
-        A leaf has at least so many.
+        A leaf has at least so many; by default 20, or 5 where windows have less than 7 letters.
+    min_activation
+        Sequences count that activate the neuron more than this share of the largest activation.
+        Weaker motifs of a neuron need less; the weakest sequences have no motif.
     min_homogeneity
         With ``n_clusters="pool"``, clusters from this homogeneity on are not split further.
     min_information
@@ -165,8 +167,10 @@ def neuron_motifs(
     one_of("source", source, _SOURCES)
     if n_clusters != "pool":
         n_clusters = whole_number("n_clusters", n_clusters, low=1)
-    n_sequences = whole_number("n_sequences", n_sequences, low=_LEAST_SEQUENCES)
-    min_sequences = whole_number("min_sequences", min_sequences, low=1)
+    n_sequences = whole_number("n_sequences", n_sequences, low=1)
+    if min_sequences is not None:
+        min_sequences = whole_number("min_sequences", min_sequences, low=1)
+    min_activation = number("min_activation", min_activation, low=0, high=1)
     min_homogeneity = number("min_homogeneity", min_homogeneity, low=0)
     min_information = number("min_information", min_information, low=0)
     if not isinstance(trim, bool):
@@ -177,6 +181,8 @@ def neuron_motifs(
     neuron_layer = evaluator(traced, sequences, layer)
     channels = channel_list(neurons, neuron_layer.channels)
     pools = _pools(neuron_layer, traced.layers)
+    if min_sequences is None:
+        min_sequences = 20 if neuron_layer.receptive_field > 6 else 5
     tree = _Tree(neuron_layer, pools, len(alphabet), n_clusters, min_sequences, min_homogeneity)
     windows = (
         _sampled(sequences, neuron_layer, channels, n_sequences, seed, progress)
@@ -192,14 +198,14 @@ def neuron_motifs(
             found = _activating(
                 neuron_layer, channel, windows[place], source, len(alphabet), random
             )
-            chosen = spread_over_activations(found, n_sequences, random)
+            chosen = spread_over_activations(found, n_sequences, random, least=min_activation)
             neuron = f"{layer}:{channel}"
             if not len(chosen.codes):
                 most = float(found.activation.max(initial=-np.inf))
                 without[neuron] = "dead: no activation above 0" + (
                     f", the largest is {most:.3g}" if np.isfinite(most) else ""
                 )
-            elif len(chosen.codes) < _LEAST_SEQUENCES:
+            elif len(chosen.codes) < min_sequences:
                 without[neuron] = f"only {len(chosen.codes)} sequences that activate it"
             else:
                 own = list(tree.motifs(chosen, channel, min_information if trim else None, seed))

@@ -156,7 +156,10 @@ def patterns(
     Unlike in tfmodisco-lite, seqlets that are equal are joined, those whose similarities are all
     the same are kept, ``density="tsne"`` has the perplexity that it says, the strongest seqlets
     are kept under `max_seqlets`, positions are those of the whole sequences, and seqlets near an
-    end of their sequence are kept as long as the pattern itself is in it.
+    end of their sequence are kept as long as the pattern itself is in it. Patterns whose mean
+    contributions are the same (cosine of 0.95) are joined however their seqlets differ in
+    strength, and a seqlet whose two similarities disagree stays if its neighbours are as close as
+    those of others.
 
     References
     ----------
