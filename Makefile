@@ -31,6 +31,8 @@ $(DOCS_STAMP): $(STAMP)
 demo: $(STAMP)
 	$(BIN)/python -m mutua.demo
 
+# Two workers share the cores: threads of torch and scikit-learn would only wait for each other.
+test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
 	$(BIN)/python -m pytest --doctest-modules -n 2
 
