@@ -48,7 +48,7 @@ nitpick_ignore_regex = [
         r"(anndata|collections|matplotlib|np|npt|numpy|os|pandas|pandera|pathlib|pd|torch|xarray|xr)\..*",
     ),
     ("py:class", r"Any|ArrayLike|Axes|Callable|Figure|Iterable|Iterator|Literal|Mapping|NDArray"),
-    ("py:class", r"AnnData|Check|Method|Path|Row|Self|Sequence|Target|[A-Z]|optional"),
+    ("py:class", r"AnnData|Check|Method|Path|Row|Self|Sequence|Target|Tensor|[A-Z]|optional"),
 ]
 
 # -- pages with code ---------------------------------------------------------------------------

@@ -42,6 +42,23 @@ def test_further_layers_have_rules(seqs, layer):
     assert np.abs(out["convergence_delta"]).max() < 1e-5
 
 
+def test_a_forward_of_its_own_has_not_the_rule_of_the_parent(seqs):
+    """Layer normalization over channels: its parent's rule would take positions for channels."""
+
+    class ChannelNorm(nn.LayerNorm):
+        def forward(self, maps):
+            return super().forward(maps.transpose(1, 2)).transpose(1, 2)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        parts = nn.Conv1d(4, 5, 3), ChannelNorm(5), nn.Flatten(), nn.Linear(5 * (LENGTH - 2), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the integral has few points
+        out = attribute(seqs, nn.Sequential(*parts), n_references=5)
+    assert np.abs(out["convergence_delta"]).max() < 1e-2
+    assert np.abs(out["attribution"]).max() > 0.1
+
+
 def test_layers_without_a_rule_are_warned_of(seqs):
     class Recurrent(nn.Module):
         def __init__(self):

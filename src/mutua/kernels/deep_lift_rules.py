@@ -17,9 +17,10 @@ Rule = Callable[[Any, Any, Any], tuple[Any, ...]]
 def further_rules(model: Any) -> dict[type, Rule]:
     """Give rules for the layers of a model that tangermeme has none for.
 
-    Classes derived from those it knows have the rule of their parent; other functions of single
-    numbers have that of ReLU; adaptive pooling sends changes to the places of the maxima, and
-    through some others gradients are integrated. All else counts as linear.
+    Classes derived from those it knows have the rule of their parent, unless they have a
+    ``forward`` of their own; other functions of single numbers have that of ReLU; adaptive pooling
+    sends changes to the places of the maxima, and through some others gradients are integrated.
+    All else counts as linear.
     """
     from tangermeme.deep_lift_shap import _build_nonlinear_ops, integrated_gradients_op
     from torch import nn
@@ -34,9 +35,13 @@ def further_rules(model: Any) -> dict[type, Rule]:
         nn.LPPool1d, nn.LPPool2d, nn.Softmin,
     )  # fmt: skip
     rules: dict[type, Rule] = {}
-    for kind in {type(part) for part in model.modules()} - set(known):
+    kinds: set[Any] = {type(part) for part in model.modules()}
+    for kind in kinds - set(known):
         parent = next((one for one in kind.__mro__ if one in known), None)
-        if parent is not None or issubclass(kind, of_one_number):
+        if parent is not None and kind.forward is not parent.forward:
+            # What it does may be something else, such as a normalization over other axes.
+            rules[kind] = integrated_gradients_op()
+        elif parent is not None or issubclass(kind, of_one_number):
             rules[kind] = known[parent or nn.ReLU]
         elif issubclass(kind, nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d):
             rules[kind] = _adaptive_max_pool

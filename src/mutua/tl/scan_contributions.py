@@ -115,7 +115,7 @@ def scan_contributions(
     divided by its norm, then trimmed, and :math:`E_{kp}` the sum of squares of x in the window at
     p, nonnegative coefficients c minimise
 
-    .. math:: \tfrac12 \Big\| x - M \sum_{kp} \frac{c_{kp}}{\sqrt{E_{kp} + 1}}\, C_k(p) \Big\|^2
+    .. math:: \frac{1}{2} \left\| x - M \sum_{kp} \frac{c_{kp}}{\sqrt{E_{kp} + 1}} C_k(p) \right\|^2
         + \sum_{kp} \lambda_k c_{kp}
 
     where M keeps the letters that are there (with ``letters="all"`` all known ones). Hits have
