@@ -393,9 +393,21 @@ def test_hits_of_finemo_lie_in_their_own_peak(tmp_path: Path) -> None:
     found = read_annotations(path, placed())
     assert rows(found) == [(0, 7, 9, 1), (1, 7, 9, -1), (2, 6, 9, 1)]
     assert found["score"].values.tolist() == [1.5, 1.25, 2.0]
+    assert found["importance"].values.tolist() == [3, 2, 1]
+    assert not {"similarity", "coefficient_global"} & set(found)
     assert found.attrs["source"] == "cwm"
-    scaled = pd.DataFrame(FINEMO).assign(hit_coefficient_global=[7.0, 8.0, 9.0])
-    assert read_annotations(scaled, placed())["score"].values.tolist() == [7, 8, 9]
+    scaled = pd.DataFrame(FINEMO).assign(
+        hit_coefficient_global=[7.0, 8.0, 9.0], hit_similarity=[0.75, 1.0000002, np.nan]
+    )
+    found = read_annotations(scaled, placed())
+    assert found["score"].values.tolist() == [1.5, 1.25, 2.0]
+    assert found["coefficient_global"].values.tolist() == [7, 8, 9]
+    np.testing.assert_array_equal(found["similarity"].values, [0.75, 1, np.nan])
+    with pytest.raises(InvalidElement, match="similarity"):
+        read_annotations(scaled.assign(hit_similarity=1.5), placed())
+    with pytest.raises(InvalidInput, match=r"no column \['hit_coefficient'\]"):
+        read_annotations(pd.DataFrame(FINEMO).drop(columns="hit_coefficient"), placed(),
+                         format="finemo")  # fmt: skip
     other = pd.DataFrame(FINEMO).assign(peak_id=[0, 2, 2])
     with pytest.raises(InvalidInput, match="row 1 does not lie in sequence 2"):
         read_annotations(other, placed())

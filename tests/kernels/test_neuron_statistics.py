@@ -14,7 +14,7 @@ N, NEURONS = 60, 4
 
 def data(seed: int = 0, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
-    active = random.random((N, NEURONS)) < [0.1, 0.3, 0.5, 0.8]
+    active = random.random((N, NEURONS)) < [0.2, 0.3, 0.5, 0.8]
     values = random.normal(size=N) + active[:, 1] + 1e6
     return np.round(values) if ties else values, active
 
@@ -48,10 +48,31 @@ def test_regression_is_that_of_statsmodels() -> None:
         design = np.column_stack([np.ones(N), active[:, k], table[:, :2]])
         fit = sm.OLS(values + 0.01 * length, design).fit(cov_type="HC3", use_t=True)
         np.testing.assert_allclose(found.effect[k], fit.params[1], rtol=1e-6)
-        np.testing.assert_allclose(found.p_value[k], fit.pvalues[1], rtol=1e-5)
+        # Welch's degrees of freedom, of what the sequences of each group add to the variance.
+        hat = fit.get_influence().hat_matrix_diag
+        parts = (np.linalg.pinv(design)[1] * fit.resid / (1 - hat)) ** 2
+        np.testing.assert_allclose(np.sqrt(parts.sum()), fit.bse[1], rtol=1e-6)
+        groups = [parts[active[:, k] == group] for group in (0, 1)]
+        freedom = parts.sum() ** 2 / sum(g.sum() ** 2 / (len(g) - 1) for g in groups)
+        freedom = min(freedom, fit.df_resid)
+        p_value = 2 * scipy.stats.t.sf(abs(fit.tvalues[1]), freedom)
+        half = scipy.stats.t.ppf(0.975, freedom) * fit.bse[1]
+        np.testing.assert_allclose(found.p_value[k], p_value, rtol=1e-5)
         np.testing.assert_allclose(
-            [found.effect_low[k], found.effect_high[k]], fit.conf_int()[1], rtol=1e-5
+            [found.effect_low[k], found.effect_high[k]], fit.params[1] + [-half, half], rtol=1e-5
         )
+
+
+@pytest.mark.parametrize("n_active", [6, 30])
+def test_small_groups_have_few_small_p_values_by_chance(n_active: int) -> None:
+    random = np.random.default_rng(n_active)
+    n, n_repeats = 60, 1500
+    active = np.zeros((n, 1), bool)
+    active[:n_active] = True
+    table, values = random.random((n, 1)), random.normal(size=(n_repeats, n))
+    p = [compare_groups(one, active, np.ones(n, bool), table).p_value[0] for one in values]
+    assert np.mean(np.array(p) < 0.05) < 0.075
+    assert np.mean(np.array(p) < 0.001) < 0.004
 
 
 @pytest.mark.parametrize("covariate", [False, True])
@@ -65,6 +86,17 @@ def test_groups_that_cannot_be_compared(covariate: bool) -> None:
     np.testing.assert_array_equal(np.isnan(found.effect), [True, True, True, False])
     np.testing.assert_array_equal(np.isnan(found.mean_active), [True, False, False, False])
     np.testing.assert_array_equal(np.isnan(found.mean_silent), [False, False, True, False])
+
+
+@pytest.mark.parametrize("covariate", [False, True])
+def test_groups_of_fewer_than_six_are_not_compared(covariate: bool) -> None:
+    values, _ = data()
+    active = np.arange(N)[:, None] < [5, 6, N - 6, N - 5]
+    table = np.random.default_rng(0).random((N, 1)) if covariate else None
+    found = compare_groups(values, active, np.ones(N, bool), table)
+    for field in (found.p_value, found.effect, found.effect_low, found.cohen_d):
+        np.testing.assert_array_equal(np.isnan(field), [True, False, False, True])
+    assert np.isfinite(found.mean_active).all()
 
 
 def test_constant_values_have_no_p_value() -> None:

@@ -172,3 +172,14 @@ def test_other_elements_are_refused():
         interaction_distance(by_distance(), motifs=("GATA", "none"))
     with pytest.raises(InvalidElement, match="MotifPairs"):
         interactions(mt.Table.build(a=[1]))
+
+
+@pytest.mark.parametrize("how", ["volcano", "network"])
+def test_pairs_of_a_store_are_drawn_alike(how, tmp_path):
+    mt.Analysis({"pairs": made()}).write(tmp_path / "study.zarr")
+    stored = mt.open(tmp_path / "study.zarr")["pairs"]
+    expected, found = (interactions(one, how=how) for one in (made(), stored))
+    assert found.get_title(loc="left") == expected.get_title(loc="left")
+    texts, others = ([text.get_text() for text in ax.texts] for ax in (found, expected))
+    assert texts == others
+    assert len(texts) > 1

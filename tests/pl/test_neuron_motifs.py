@@ -175,3 +175,28 @@ def test_patterns_beside_their_letters_with_known_names():
         patterns(known)
     with pytest.raises(InvalidInput, match="there are none"):
         patterns(element.isel(motif=slice(0)))
+
+
+def test_motifs_of_a_store_are_drawn_alike(tmp_path):
+    mt.Analysis({"motifs": motifs()}).write(tmp_path / "study.zarr")
+    stored = mt.open(tmp_path / "study.zarr")["motifs"]
+    for options in ({}, {"neurons": ["conv2:5", "conv2:0"]}):
+        expected, found = (neuron_motifs(one, **options) for one in (motifs(), stored))
+        assert [ax.get_title(loc="left") for ax in found.axes] == [
+            ax.get_title(loc="left") for ax in expected.axes
+        ]
+        assert [ax.get_ylabel() for ax in found.axes] == [ax.get_ylabel() for ax in expected.axes]
+
+
+@pytest.mark.parametrize("n", [1, 3, 6])
+def test_legend_stands_below_the_name_of_the_axis(n):
+    ax = neuron_effects(effects(), n=n)
+    ax.figure.canvas.draw()
+    name = ax.xaxis.label.get_window_extent()
+    assert ax.get_legend().get_window_extent().y1 <= name.y0
+    assert ax.get_legend().get_window_extent().y1 > name.y0 - 20
+
+
+def test_means_of_annotations_are_of_sites():
+    one = mt.MotifSet.build({"GATA": "GATAAG"}, n_sites=[12], contribution=np.ones((1, 4, 6)))
+    assert patterns(one).axes[0].get_title(loc="left") == "GATA: 12 sites"

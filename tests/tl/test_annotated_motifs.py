@@ -56,7 +56,7 @@ def test_probabilities_and_contributions_equal_those_of_plain_loops() -> None:
     assert made["name"].values.tolist() == ["first", "second"]
     assert made["length"].values.tolist() == [4, 7]
     for number, width in ((0, 4), (1, 7)):
-        counts, sums, n = np.zeros((4, width)), np.zeros((4, width)), 0
+        counts, projected, sums, n = (*(np.zeros((4, width)) for _ in range(3)), 0)
         for row, start, motif, strand in zip(
             *(found[x].values for x in ("sequence_index", "start", "motif_index", "strand")),
             strict=True,
@@ -64,15 +64,19 @@ def test_probabilities_and_contributions_equal_those_of_plain_loops() -> None:
             if motif != number:
                 continue
             letters = seqs["codes"].values[row, start : start + width]
-            counts += oriented((letters == np.arange(4)[:, None]).astype(float), strand)
-            sums += oriented(seqs["attribution"].values[row, :, start : start + width], strand)
+            there = (letters == np.arange(4)[:, None]).astype(float)
+            values = seqs["attribution"].values[row, :, start : start + width]
+            counts += oriented(there, strand)
+            projected += oriented(there * values, strand)
+            sums += oriented(values, strand)
             n += 1
         probability = made["probability"].values[number]
         np.testing.assert_allclose(probability[:, :width], counts / counts.sum(axis=0), rtol=1e-6)
         assert not probability[:, width:].any()
-        np.testing.assert_allclose(
-            made["contribution"].values[number, :, :width], sums / n, atol=1e-6
-        )
+        for name, total in (("contribution", projected), ("hypothetical", sums)):
+            matrix = made[name].values[number]
+            np.testing.assert_allclose(matrix[:, :width], total / n, atol=1e-6)
+            assert not matrix[:, width:].any()
         assert made["n_sites"].values[number] == n
 
 

@@ -35,6 +35,7 @@ def hits() -> xr.Dataset:
         p_value=p,
         q_value=np.minimum(1, 1.2 * p),
         attribution=random.normal(size=N),
+        similarity=random.uniform(-1, 1, size=N),
         sequence_length=[120] * N_SEQUENCES,
         motif=[f"m{i}" for i in range(N_MOTIFS)],
         family=FAMILIES,
@@ -56,6 +57,9 @@ def test_conditions(hits: xr.Dataset) -> None:
     assert 0 < keep.sum() < N
     assert rows(found) == rows(hits.isel(annotation=keep))
     xr.testing.assert_identical(hits, before)
+    alike = filter_annotations(hits, similarity=0.5)
+    assert rows(alike) == rows(hits.isel(annotation=hits["similarity"].values >= 0.5))
+    assert 0 < alike.sizes["annotation"] < N
     assert found.sizes["sequence"] == N_SEQUENCES
     assert found["motif"].values.tolist() == hits["motif"].values.tolist()
     assert found.attrs["n_tests"] == 99

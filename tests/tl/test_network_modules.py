@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,3 +193,13 @@ def test_without_leidenalg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "leidenalg", None)
     with pytest.raises(MissingDependency, match=r"mutua\[leiden\]"):
         network_modules(network())
+
+
+def test_modules_of_a_store_are_those_of_memory(tmp_path: Path) -> None:
+    found = network_modules(network())
+    mt.Analysis({"network": found}).write(tmp_path / "study.zarr")
+    stored = mt.open(tmp_path / "study.zarr")["network"]
+    np.testing.assert_array_equal(
+        condition_groups(stored)["condition_group"].values.astype(object),
+        condition_groups(found)["condition_group"].values.astype(object),
+    )

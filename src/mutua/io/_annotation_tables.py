@@ -42,16 +42,21 @@ _ALIASES = {
     "attribution": ("attribution",),
     "attribution_mean": ("attribution_mean",),
     "attribution_max": ("attribution_max",),
+    "importance": ("importance",),
+    "similarity": ("similarity",),
+    "coefficient_global": ("coefficient_global",),
     "rank": ("rank",),
     "offset": ("offset",),
     "overlap": ("overlap",),
 }  # fmt: skip
 _FLOATS = ("score", "rank_score", "p_value", "q_value", "attribution", "attribution_mean",
-           "attribution_max")  # fmt: skip
+           "attribution_max", "importance", "similarity", "coefficient_global")  # fmt: skip
 _WHOLE = ("rank", "offset", "overlap")
 _STRANDS = {"+": 1, "-": -1, ".": 0, "": 0, "?": 0, "*": 0, "1": 1, "-1": -1, "0": 0, "1.0": 1,
             "-1.0": -1, "0.0": 0}  # fmt: skip
 _MISSING = ("", ".", "NA", "nan", "NaN", "None", "<NA>")
+_OF_FINEMO = {"score": "hit_coefficient", "coefficient_global": "hit_coefficient_global",
+              "similarity": "hit_similarity", "importance": "hit_importance"}  # fmt: skip
 _QUERY = re.compile(r"^(?P<name>.*):(?P<start>\d+)-(?P<end>\d+)$")
 
 
@@ -230,11 +235,16 @@ def _tomtom(frame: pd.DataFrame) -> Rows:
 
 def _finemo(frame: pd.DataFrame) -> Rows:
     """Read hits.tsv of Fi-NeMo, on a genome or, where it knows none, in its regions."""
-    _need(frame, ["chr", "start", "end", "motif_name", "strand", "peak_id"], "finemo")
-    scores = [name for name in ("hit_coefficient_global", "hit_coefficient") if name in frame]
-    table = frame[["start", "end", "motif_name", "strand"]].assign(score=frame[scores[0]])
-    table["sequence_index"] = frame["peak_id"]
+    needed = ["chr", "start", "end", "motif_name", "strand", "peak_id", "hit_coefficient"]
+    _need(frame, needed, "finemo")
+    table = frame[["start", "end", "motif_name", "strand"]].assign(
+        sequence_index=frame["peak_id"],
+        **{own: frame[name] for own, name in _OF_FINEMO.items() if name in frame},
+    )
     rows = _table(table)._replace(source="cwm")
+    if "similarity" in rows.columns:  # rounding may leave a cosine just above 1
+        cosine = rows.columns["similarity"]
+        rows.columns["similarity"] = np.where(abs(cosine) < 1.001, cosine.clip(-1, 1), cosine)
     chrom = [str(name) for name in frame["chr"].tolist()]
     placed = ~np.isin(chrom, _MISSING)
     if placed.any() and not placed.all():

@@ -67,8 +67,8 @@ def read_annotations(
     -------
     Annotations
         In the order of the file. Of BED the name is the motif; of GFF3 the attribute Name, or else
-        the type. The score of Fi-NeMo is ``hit_coefficient_global``; p-values of tangermeme's
-        seqlets are rank scores.
+        the type. The score of Fi-NeMo is ``hit_coefficient``, and its global coefficient,
+        similarity and importance are kept; p-values of tangermeme's seqlets are rank scores.
 
     Raises
     ------

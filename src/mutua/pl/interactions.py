@@ -115,7 +115,7 @@ def _names(pairs: Dataset[MotifPairs], rows: np.ndarray) -> list[str]:
 
 def _classes(pairs: Dataset[MotifPairs]) -> np.ndarray:
     if "interaction" in pairs.coords:
-        return pairs["interaction"].values.astype(str)
+        return pairs["interaction"].values.astype(object).astype(str)  # strings of a store too
     return np.full(pairs.sizes[PAIR], "additive")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from mutua.errors import InvalidInput
 from mutua.models import Dataset, MotifSet, NeuronEffects, checked
@@ -15,6 +16,7 @@ from mutua.pl._axes import new_axes
 __all__ = ["neuron_effects"]
 
 _UP, _DOWN, _NEITHER = "#b2182b", "#2166ac", "0.6"
+_LEGEND_BELOW = -0.5  # inches, below the name of the axis
 
 
 @checked
@@ -118,9 +120,10 @@ def neuron_effects(
                 (_NEITHER, "neither"),
             )
         ]  # fmt: skip
+        inches = ScaledTranslation(0, _LEGEND_BELOW, ax.figure.dpi_scale_trans)
         ax.legend(
             handles=handles, fontsize="x-small", frameon=False, ncols=3, loc="upper left",
-            bbox_to_anchor=(0, -0.5 / max(2, len(order)) - 0.08), borderpad=0,
+            bbox_to_anchor=(0, 0), bbox_transform=ax.transAxes + inches, borderpad=0,
         )  # fmt: skip
     return ax
 

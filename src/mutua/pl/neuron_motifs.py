@@ -111,7 +111,7 @@ def _rows(
     """Give for each neuron to draw the places of its motifs, the best first."""
     if motifs.sizes[MOTIF] == 0 or PROBABILITY not in motifs:
         raise InvalidInput("motifs", "there are none", "give at least one motif")
-    names = motifs[NEURON].values.astype(str)
+    names = motifs[NEURON].values.astype(object).astype(str)  # strings of a store too
     best = _activation(motifs, "activation_consensus")
     known = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
     if neurons is None:

@@ -112,7 +112,7 @@ def _names(motifs: Dataset[MotifSet], names: Dataset[Annotations]) -> list[str]:
 def _title(motifs: Dataset[MotifSet], place: int) -> str:
     parts = []
     if "n_sites" in motifs and np.isfinite(n := float(motifs["n_sites"].values[place])):
-        parts.append(f"{n:,.6g} seqlets")
+        parts.append(f"{n:,.6g} {'seqlets' if 'sign' in motifs else 'sites'}")
     if "sign" in motifs:
         verb = "raises" if motifs["sign"].values[place] > 0 else "lowers"
         parts.append(f"{verb} the output")

@@ -61,8 +61,9 @@ def annotated_motifs(
         Spans; those of one motif are of one width, unless they have an `offset` or `width` is
         given. Rows that point to no motif while others do are left out.
     sequences
-        The set that the spans are in. If it has attributions (`Attributions`), their means become
-        ``contribution``.
+        The set that the spans are in. If it has attributions (`Attributions`), the means of those
+        of the letters that are there become ``contribution``; of hypothetical ones the means of
+        all letters become ``hypothetical``.
     width
         Letters around the middle of each span (of the motif, where there is an `offset`) to take
         instead, for spans of different width or to see their flanks.
@@ -108,9 +109,9 @@ def annotated_motifs(
         found = f"spans on the reverse strand of letters {alphabet!r}, which have no complement"
         raise InvalidInput("annotations", found, "use strand='forward' where they are found")
     shape = (len(spans.ids), len(alphabet), int(spans.widths.max(initial=1)))
-    counts, sums = np.zeros(shape), np.zeros(shape)
+    counts, observed, sums = (np.zeros(shape) for _ in range(3))
     for first, part, codes, values in _blocks(sequences, spans, explained):
-        _add(counts, sums, spans, first, part, codes, values, alphabet)
+        _add(counts, observed, sums, spans, first, part, codes, values, alphabet)
     inside = np.arange(shape[2]) < spans.widths[:, None]
     counts += pseudocount / len(alphabet)
     total = counts.sum(axis=1, keepdims=True)
@@ -123,9 +124,12 @@ def annotated_motifs(
         "n_sites": (MOTIF, spans.n_sites.astype(np.float64)),
         INFORMATION: (MOTIF, column_information(probability, background).sum(axis=-1)),
     }
-    if explained:
-        mean = sums / spans.n_sites[:, None, None]
-        variables[CONTRIBUTION] = (_MATRIX, (mean * inside[:, None]).astype(np.float32))
+    means = {CONTRIBUTION: observed} if explained else {}
+    if explained and sequences.attrs["hypothetical"]:
+        means["hypothetical"] = sums
+    for name, total in means.items():
+        mean = total / spans.n_sites[:, None, None] * inside[:, None]
+        variables[name] = (_MATRIX, mean.astype(np.float32))
     coords = {MOTIF: np.array(spans.ids, np.dtypes.StringDType()), LETTER: list(alphabet)}
     labels = {
         name: (MOTIF, annotations[name].values[spans.chosen])
@@ -231,6 +235,7 @@ def _blocks(
 
 def _add(
     counts: np.ndarray,
+    observed: np.ndarray,
     sums: np.ndarray,
     spans: _Spans,
     first_row: int,
@@ -259,4 +264,8 @@ def _add(
         if values is not None:
             found = values[row[:, None, None], np.arange(size)[None, :, None], position[:, None, :]]
             found[reverse] = found[reverse][:, complement]
+            np.add.at(
+                observed, (motif[span], letters[span, place], place),
+                found[span, letters[span, place], place],
+            )  # fmt: skip
             np.add.at(sums, motif, np.pad(found, ((0, 0), (0, 0), (0, sums.shape[2] - width))))

@@ -36,6 +36,7 @@ def filter_annotations(
     q_value: float | None = None,
     score: float | None = None,
     attribution: float | None = None,
+    similarity: float | None = None,
     best_of_overlapping: str | bool = False,
 ) -> Dataset[Annotations]:
     """Give the annotations that pass all of the conditions, in their order.
@@ -49,7 +50,7 @@ def filter_annotations(
         Of any source, in memory or lazily opened.
     p_value, q_value
         The largest that are kept.
-    score, attribution
+    score, attribution, similarity
         The smallest that are kept. NaN never passes a condition.
     best_of_overlapping
         After the other conditions: keep the annotation with the smallest p-value and drop those
@@ -82,7 +83,10 @@ def filter_annotations(
     """
     among = _among(best_of_overlapping)
     passes = np.ones(annotations.sizes[ANNOTATION], np.bool_)
-    conditions = {"p_value": p_value, "q_value": q_value, "score": score, ATTRIBUTION: attribution}
+    conditions = {
+        "p_value": p_value, "q_value": q_value,
+        "score": score, ATTRIBUTION: attribution, "similarity": similarity,
+    }  # fmt: skip
     for name, limit in conditions.items():
         if limit is not None:
             limit = number(name, limit)

@@ -151,7 +151,8 @@ def condition_groups(
     if MODULE not in network.coords:
         raise InvalidInput("network", "no modules", "call tl.network_modules first")
     push = _responses(network, response)
-    fixed = np.unique(network[MODULE].values.astype(str), return_inverse=True)[1]
+    modules = network[MODULE].values.astype(object).astype(str)  # strings of a store too
+    fixed = np.unique(modules, return_inverse=True)[1]
     edges = _edges(network)
     nothing = np.zeros((push.shape[1], push.shape[1]))
     labels = attached_communities(
