@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import mutua as mt
-from mutua.models import as_kind
+from mutua._demo_parts import gene_programs, neurons, panels, perturbations, save
 
 __all__ = ["main"]
 
@@ -42,8 +38,9 @@ def main(folder: str | Path = ".") -> None:
         **_attributions(figures),
         **_motif_syntax(figures),
         **_latent_dims(figures),
-        **_gene_programs(figures),
-        **_perturbations(figures),
+        **gene_programs(figures),
+        **perturbations(figures),
+        **neurons(figures),
     }
     store = folder / "demo.zarr"
     study = mt.Analysis(elements)
@@ -69,19 +66,6 @@ def main(folder: str | Path = ".") -> None:
 
 def _short(text: str, width: int = 100) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
-
-
-def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    print(f"  wrote {path}")
-
-
-def _panels(n: int, width: float = 5.2, height: float = 4.6) -> tuple[Figure, list[Axes]]:
-    figure, axes = plt.subplots(
-        1, n, figsize=(width * n, height), layout="constrained", squeeze=False
-    )
-    return figure, list(axes[0])
 
 
 def _splice_acceptor(figures: Path) -> dict[str, object]:
@@ -117,7 +101,7 @@ def _splice_acceptor(figures: Path) -> dict[str, object]:
     first, second = (str(pairs[axis][place].values) for axis, place in best.items())
     print(f"    most of it is {first} at {i} with {second} at {j}")
 
-    figure, axes = _panels(2, width=6.2, height=5.2)
+    figure, axes = panels(2, width=6.2, height=5.2)
     mt.pl.position_mi(
         smoothed,
         variable="mi",
@@ -127,18 +111,18 @@ def _splice_acceptor(figures: Path) -> dict[str, object]:
     mt.pl.position_mi(
         letters, significant=0.05, ax=axes[1], title="letters, less shuffled, pairs at FDR 0.05"
     )
-    _save(figure, figures / "acceptor_position_mi.png")
-    figure, axes = _panels(3)
+    save(figure, figures / "acceptor_position_mi.png")
+    figure, axes = panels(3)
     mt.pl.position_mi(plain, ax=axes[0], title="pseudocount 0: bias everywhere")
     mt.pl.position_mi(miller_madow, ax=axes[1], title="Miller-Madow corrected")
     mt.pl.position_mi(shuffled, ax=axes[2], title="less shuffled")
-    _save(figure, figures / "acceptor_corrections.png")
+    save(figure, figures / "acceptor_corrections.png")
     by_distance = mt.tl.mi_by_distance(letters)
-    figure, axes = _panels(3)
+    figure, axes = panels(3)
     mt.pl.mi_diagonal(letters, ax=axes[0])
     mt.pl.mi_by_distance(by_distance, ax=axes[1])
     mt.pl.pair_kmers(pairs, ax=axes[2])
-    _save(figure, figures / "acceptor_details.png")
+    save(figure, figures / "acceptor_details.png")
     return {
         "acceptor": top,
         "acceptor_mi_k3": smoothed,
@@ -181,7 +165,7 @@ def _gb1(figures: Path) -> dict[str, object]:
         f"({fittest.sizes['sequence']:,}): {shown}"
     )
     print("    (from the cutoff on a sum of two effects, not epistasis: see the tutorial)")
-    figure, axes = _panels(1, width=6.4, height=5.4)
+    figure, axes = panels(1, width=6.4, height=5.4)
     mt.pl.position_mi(
         mi,
         scale="log",
@@ -189,7 +173,7 @@ def _gb1(figures: Path) -> dict[str, object]:
         ax=axes[0],
         title=f"GB1, the fittest {fittest.sizes['sequence']:,} variants",
     )
-    _save(figure, figures / "gb1_position_mi.png")
+    save(figure, figures / "gb1_position_mi.png")
     return {"gb1_fittest": fittest, "gb1_mi": mi}
 
 
@@ -211,10 +195,10 @@ def _rhomboid(figures: Path) -> dict[str, object]:
             f"  {name:9s} AUROC {auroc:.2f}, precision at L/2 {precision:.2f} "
             f"(contacts < 8 Å: {base:.3f} of all pairs)"
         )
-    figure, axes = _panels(2, width=6.2, height=5.2)
+    figure, axes = panels(2, width=6.2, height=5.2)
     mt.pl.position_mi(mi, variable="mi", lower=contacts, ax=axes[0], title="raw MI")
     mt.pl.position_mi(mi, lower=contacts, ax=axes[1], title="MI + APC")
-    _save(figure, figures / "rhomboid_contacts.png")
+    save(figure, figures / "rhomboid_contacts.png")
     return {
         "rhomboid": alignment,
         "rhomboid_mi": mi,
@@ -246,7 +230,7 @@ def _attributions(figures: Path) -> dict[str, object]:
     mt.pl.logo(attributions, sequence=best, annotations=found, ax=axes[1])
     axes[1].set_title("attributions of the best one, with its seqlets", fontsize="medium")
     mt.pl.seqlet_map(found, order="start", first_position=-50, ax=axes[2])
-    _save(figure, figures / "acceptor_attributions.png")
+    save(figure, figures / "acceptor_attributions.png")
     return {"acceptor_attributions": attributions, "acceptor_seqlets": found}
 
 
@@ -275,14 +259,14 @@ def _motif_syntax(figures: Path) -> dict[str, object]:
             f"{row['n']} times, {row['expected']:.1f} expected"
         )
     print("    (the AP-1 motif of JASPAR is a letter longer on that side than the site planted)")
-    figure, axes = _panels(2, width=6.4, height=5.4)
+    figure, axes = panels(2, width=6.4, height=5.4)
     mt.pl.annotation_counts(hits, ax=axes[0])
     mt.pl.pair_matrix(pairs, ax=axes[1])
-    _save(figure, figures / "motif_pairs.png")
+    save(figure, figures / "motif_pairs.png")
     strongest = mt.to_dataframe(spacings).sort_values("p_value", kind="stable").iloc[0]
     pair = strongest["motif_a"], strongest["motif_b"]
     distances = mt.tl.pair_spacings(hits, pairs=[pair], keep="all", max_distance=40)
-    _save(mt.pl.spacing(distances), figures / "motif_spacing.png")
+    save(mt.pl.spacing(distances), figures / "motif_spacing.png")
     return {"motifs": motifs, "motif_hits": hits, "motif_pairs": pairs, "motif_spacings": distances}
 
 
@@ -320,139 +304,18 @@ def _latent_dims(figures: Path) -> dict[str, object]:
         found = element["q_value"] < 0.05
         print(f"    permuted: {name}: {int(found.sum())} of {found.size} pairs at FDR 0.05")
     association = mt.tl.associate_modules(mi["within people"], taxa, by="fdr")
-    figure, axes = _panels(2, width=6.4, height=7)
+    figure, axes = panels(2, width=6.4, height=7)
     for ax, (name, element) in zip(axes, mi.items(), strict=True):
         mt.pl.feature_mi(element, n=30, ax=ax)
         ax.set_title(f"permuted: {name}", loc="left")
-    _save(figure, figures / "sputum_mi.png")
-    _save(mt.pl.module_association(association, n=40), figures / "sputum_modules.png")
+    save(figure, figures / "sputum_mi.png")
+    save(mt.pl.module_association(association, n=40), figures / "sputum_modules.png")
     return {
         "sputum_taxa": taxa,
         "sputum_mi": mi["within people"],
         "sputum_ph": ph,
         "sputum_association": association,
     }
-
-
-def _gene_programs(figures: Path) -> dict[str, object]:
-    print("7. Which programs of genes immune cells have, and what they stand for")
-    cells = mt.datasets.immune_cells()
-    common = np.asarray((cells.X > 0).sum(axis=0)).ravel() >= 50
-    cells = cells[:, cells.var["highly_variable"] & common].copy()
-    mt.tl.programs(cells, n_programs=14, n_runs=5)
-    stability = cells.uns["programs"]["stability"]
-    print(
-        f"  {cells.n_obs:,} cells, {cells.n_vars:,} genes, {len(stability)} programs: "
-        f"{int((stability >= 0.7).sum())} are stable over runs (cosine of 0.7 or more)"
-    )
-    activity = mt.get.program_activity(cells).to_df()
-    types = cells.obs["cell_type"]
-    best = {}
-    for name, n in types.value_counts().items():
-        if n >= 10:
-            told = activity.apply(_auroc, raw=True, of=(types == name).to_numpy())
-            best[str(name)] = str(told.idxmax()), float(told.max())
-    good = [f"{name} {program}" for name, (program, auroc) in best.items() if auroc > 0.95]
-    print(
-        f"  types were not given; {len(good)} of {len(best)} with 10 cells or more are told from "
-        f"all others by one program (AUROC > 0.95): {', '.join(good)}"
-    )
-    sets = mt.datasets.immune_gene_sets()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*have no gene in the background")
-        enrichment = mt.tl.program_enrichment(cells, gene_sets=sets)
-    table = mt.to_dataframe(enrichment).sort_values("q_value", kind="stable")
-    known = table[table["q_value"] < 0.05].groupby("group", sort=False).head(1)
-    print(f"  programs with a known set of genes at FDR 0.05: {len(known)} of {len(stability)}")
-    for program, term, n, expected in known[["group", "term", "n_both", "expected"]].values[:3]:
-        print(f"    {program}: {term}, {n} genes of it, {expected:.1f} expected")
-    _save(mt.pl.programs(cells, n_genes=8), figures / "immune_programs.png")
-    _save(mt.pl.programs_on_embedding(cells), figures / "immune_activity.png")
-    return {"immune": cells, "immune_gene_sets": enrichment}
-
-
-def _auroc(score: np.ndarray, of: np.ndarray) -> float:
-    """Give how often a score is larger where `of` is true than where it is not."""
-    score = np.asarray(score, float)
-    above = (score[of][:, None] > score[~of]) + 0.5 * (score[of][:, None] == score[~of])
-    return float(above.mean())
-
-
-def _perturbations(figures: Path) -> dict[str, object]:
-    print("8. Which programs are coupled, and what perturbations push (a simulated screen)")
-    screen, truth = mt.datasets.simulate_perturbation_screen(n_cells=6_000, seed=1)
-    mt.tl.programs(screen, n_programs=12)
-    planted = screen.var["program"].to_numpy(str)
-    of_gene = screen.varm["programs"].argmax(axis=1)
-    names = np.array([f"other {i}" for i in range(12)], dtype=object)
-    for node in truth["node"].values:  # programs are called as those planted that they hold
-        names[np.bincount(of_gene[planted == node]).argmax()] = node
-    nodes = [node for node in truth["node"].values if node in names]
-    kept = np.mean(names[of_gene[planted != ""]] == planted[planted != ""])
-    print(
-        f"  programs found: {len(nodes)} of {truth.sizes['node']} planted, with {kept:.0%} of "
-        "their genes"
-    )
-    screen.uns["programs"]["names"] = names
-    network = mt.tl.program_network(
-        screen, condition="condition", control="is_control", batch="batch", n_bootstraps=30
-    )
-    found, truth = (one.sel(node=nodes, regulator=nodes) for one in (network, truth))
-    places = [list(names).index(node) for node in nodes]
-    together = np.corrcoef(screen.obsm["X_programs"].T)[np.ix_(places, places)]
-    _tell_edges("their couplings", found["coupling"].values, truth["coupling"].values)
-    _tell_edges("correlation of the same programs", together, truth["coupling"].values)
-    guides = screen.obs.drop_duplicates("condition").set_index("condition")
-    targets = mt.tl.average_conditions(network, groups=guides["target"].astype(str))
-    targets = mt.tl.condition_groups(mt.tl.network_modules(targets))
-    push = pd.DataFrame(targets["response_relative"].to_pandas()).abs().idxmax()
-    own = sum(push[f"R{node[1:]}"] == node for node in nodes)
-    print(
-        "  the strongest response is that of the program whose regulator was targeted: "
-        f"{own} of {len(nodes)}"
-    )
-    _save(_beside(found, truth, "true"), figures / "screen_coupling.png")
-    figure, axes = _panels(1, width=9.6, height=7)
-    mt.pl.response_circle(targets, threshold=0.15, ax=axes[0])
-    _save(figure, figures / "screen_responses.png")
-
-    cells, consensus = mt.datasets.sachs()
-    cells.X = np.log1p(cells.X)
-    signalling = mt.tl.program_network(
-        cells, condition="condition", control="is_control", level="gene"
-    )
-    for what, coupling in (
-        ("real, 11 molecules in T cells", signalling["coupling"].values),
-        ("correlation of the same molecules", np.corrcoef(cells.X.T)),
-    ):
-        _tell_edges(what, coupling, consensus["coupling"].values)
-    _save(
-        _beside(signalling, consensus, "consensus, without signs"), figures / "sachs_coupling.png"
-    )
-    return {
-        "screen": screen,
-        "screen_network": network,
-        "screen_targets": targets,
-        "screen_truth": truth,
-        "sachs_network": signalling,
-        "sachs_consensus": consensus,
-    }
-
-
-def _beside(found: xr.Dataset, truth: xr.Dataset, what: str) -> Figure:
-    """Draw couplings beside those of a network that is known, in the same order."""
-    figure, axes = _panels(2, width=6.0, height=5.2)
-    for ax, element, title in zip(axes, (found, truth), ("found", what), strict=True):
-        mt.pl.coupling(as_kind(mt.ProgramNetwork, element), cluster=False, ax=ax)
-        ax.set_title(f"{title}\n{ax.get_title(loc='left')}", loc="left", fontsize="medium")
-    return figure
-
-
-def _tell_edges(what: str, coupling: np.ndarray, truth: np.ndarray) -> None:
-    """Print how much stronger couplings are where the true network has an edge."""
-    pairs = ~np.eye(len(truth), dtype=bool)
-    strength, edge = np.abs(coupling[pairs]), truth[pairs] != 0
-    print(f"  {what}: AUROC {_auroc(strength, edge):.2f} for the {edge.sum()} edges there are")
 
 
 if __name__ == "__main__":
