@@ -10,8 +10,11 @@ def leaf_probability(codes: np.ndarray, activation: np.ndarray, n_letters: int) 
     top = float(activation.max())
     total = np.zeros((n_letters, codes.shape[1]))
     last = None
+    least = min(float(value) for value in activation)
     for j in range(20, 0, -1):
         low, high = top * (j - 1) / 20, top * j / 20
+        if high < least:
+            break
         members = [
             i for i, value in enumerate(activation)
             if (low < value <= high) or (j == 20 and value == top)

@@ -234,8 +234,8 @@ def leaf_probability(
 
     Sequences are put into bins of equal width, from 0 to the largest activation. The letters of
     each bin count by its mean activation, however many sequences it has, so that the many weak
-    ones do not outweigh the few strong ones. An empty bin counts as the next higher one, with the
-    activation at its middle.
+    ones do not outweigh the few strong ones. An empty bin between others counts as the next higher
+    one, with the activation at its middle; empty ones below all sequences do not count.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def leaf_probability(
     place = _bins(value, n_bins)
     total = np.zeros((n_letters, codes.shape[1]))
     above = total
-    for one in range(n_bins - 1, -1, -1):
+    for one in range(n_bins - 1, int(place.min()) - 1, -1):
         rows = np.flatnonzero(place == one)
         weight = (one + 0.5) * top / n_bins
         if len(rows):

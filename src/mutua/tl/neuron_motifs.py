@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -43,6 +43,8 @@ __all__ = ["neuron_motifs"]
 _SOURCES = ("both", "data", "search")
 _GOOD_CONSENSUS = 0.95
 """Activation by the most probable letters, relative to the largest of a cluster, that is enough."""
+_KEPT_SHARE = 0.5
+"""Share of a leaf that its letters have to explain, for the rest to be taken out."""
 _PSEUDOCOUNT = 1.0
 _SHORT = 5
 
@@ -58,7 +60,7 @@ def neuron_motifs(
     n_clusters: int | Literal["pool"] = "pool",
     n_sequences: int = 2000,
     min_sequences: int | None = None,
-    min_activation: float = 0.5,
+    min_activation: float = 0.7,
     min_homogeneity: float = 0.9,
     min_information: float = 0.7,
     trim: bool = True,
@@ -94,7 +96,9 @@ def neuron_motifs(
         (one motif gives so many shifted copies), at least 2; clusters are split by one layer as
         long as that makes them more homogeneous, then by the next one, until they are
         homogeneous and their most probable letters activate the neuron as much as 95 % of the
-        largest activation. A number: every cluster is split into so many by every layer.
+        largest activation. Fewer than half of a leaf that activate the neuron more than that are
+        taken out: they have something else as well. A number: every cluster is split into so many
+        by every layer.
     n_sequences
         At most so many sequences of each neuron are clustered.
     min_sequences
@@ -158,7 +162,7 @@ def neuron_motifs(
     >>> letters = mt.pp.one_hot(mt.from_strings(["GATTAC"]))
     >>> with torch.no_grad():
     ...     _ = model[0].weight.copy_(torch.from_numpy(letters) * 2 - 0.5)
-    ...     _ = model[0].bias.fill_(-4)
+    ...     _ = model[0].bias.fill_(0)
     >>> seqs = mt.pp.random_sequences(100, length=40, seed=0)
     >>> motifs = neuron_motifs(seqs, model, "0")
     >>> motifs["motif"].values.tolist(), motifs["name"].values.tolist()
@@ -357,13 +361,15 @@ class _Tree(NamedTuple):
             codes, activation = found.codes[rows], found.activation[rows]
             return homogeneity(codes, activation, self.n_letters, activate, random)
 
+        def consensus(rows: np.ndarray) -> float:
+            """Give the activation of the most probable letters."""
+            own = found.codes[rows], found.activation[rows]
+            letters = leaf_probability(*own, self.n_letters).argmax(axis=0)
+            return float(activate(letters.astype(np.uint8)[None])[0])
+
         def good(rows: np.ndarray) -> float:
             """Give 1 or more for a homogeneous cluster whose consensus is among its best."""
-            probability = leaf_probability(
-                found.codes[rows], found.activation[rows], self.n_letters
-            )
-            consensus = activate(probability.argmax(axis=0).astype(np.uint8)[None])[0]
-            quality = float(consensus / found.activation[rows].max()) / _GOOD_CONSENSUS
+            quality = consensus(rows) / float(found.activation[rows].max()) / _GOOD_CONSENSUS
             return min(homogeneous(rows) / self.enough, quality)
 
         weights, how = found.activation, {"least": self.least, "seed": seed}
@@ -373,8 +379,25 @@ class _Tree(NamedTuple):
         else:
             leaves = demix(maps, weights, [self.n_clusters] * len(self.pools), **how)
         for leaf in leaves:
-            own = found.codes[leaf.rows], found.activation[leaf.rows]
-            yield leaf, leaf_probability(*own, self.n_letters), homogeneous(leaf.rows)
+            rows = self._explained(found, leaf.rows, consensus)
+            own = found.codes[rows], found.activation[rows]
+            yield Leaf(leaf.path, rows), leaf_probability(*own, self.n_letters), homogeneous(rows)
+
+    def _explained(
+        self, found: Found, rows: np.ndarray, consensus: Callable[[np.ndarray], float]
+    ) -> np.ndarray:
+        """Give the sequences of a leaf without those that its letters do not explain.
+
+        These activate the neuron more than the most probable letters do, by something that few
+        share. Where they are the most, the leaf stays whole.
+        """
+        left = rows
+        while len(left) >= max(self.least, _KEPT_SHARE * len(rows)):
+            beyond = found.activation[left] * _GOOD_CONSENSUS > consensus(left)
+            if not beyond.any():
+                return left
+            left = left[~beyond]
+        return rows
 
 
 class _Maps:
