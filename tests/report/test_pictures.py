@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 import mutua as mt
 from mutua.report.pictures import pictures_of
-from tests.models.examples import EXAMPLES, CountingChunks
+from tests.models.examples import EXAMPLES, CountingChunks, neuron_effects
 from tests.report.examples import study
 
 
@@ -37,8 +37,8 @@ def pixels(data: str) -> np.ndarray:
         ("motifs", ["Sequence logos"]),
         ("attributions", ["Attributions of the first sequence"]),
         ("hits", ["Where the annotations are"]),
-        ("together", ["Pairs of motifs against chance"]),
-        ("spacings", ["Pairs of motifs against chance"]),
+        ("together", ["Pairs of motifs"]),
+        ("spacings", ["Pairs of motifs"]),
         ("effects", ["Changes of the first target"]),
     ],
 )
@@ -114,3 +114,23 @@ def test_a_plot_that_fails_says_so() -> None:
     (picture,) = pictures_of(many_motifs(2).isel(motif=slice(0)), "MotifSet", "none")
     assert picture.data == ""
     assert "there are none" in picture.problem
+
+
+@pytest.mark.parametrize("distance", [None, [2, 9, 30]])
+def test_effects_of_pairs(distance: list[int] | None) -> None:
+    parts = {} if distance is None else {"distance": distance}
+    pairs = mt.MotifPairs.build(
+        motif_a_index=[0, 0, 0], motif_b_index=[1, 1, 1] if distance else [1, 2, 0], n=[9, 8, 7],
+        epistasis=[0.5, 0.25, 0], q_value=[1e-9, 0.01, 0.5], motif=["GATA", "ETS", "AP1"],
+        interaction=["synergistic", "synergistic", "additive"], counted="sites", ordered=False,
+        n_sequences=10, **parts,
+    )  # fmt: skip
+    (picture,) = pictures_of(pairs, "MotifPairs", "pairs")
+    assert picture.problem == ""
+    assert picture.caption == "Pairs of motifs"
+
+
+def test_effects_of_neurons() -> None:
+    (picture,) = pictures_of(neuron_effects(), "NeuronEffects", "effects")
+    assert picture.problem == ""
+    assert plt.get_fignums() == []

@@ -95,9 +95,15 @@ def _draw_seqlets(annotations: Any, ax: Axes) -> None:
     pl.seqlet_map(annotations.isel({ANNOTATION: slice(_MOST_SPANS)}).compute(), ax=ax)
 
 
-def _draw_pairs(pairs: Any) -> Figure:
-    """Draw pairs of motifs or, of those with distances, the pair of the smallest p-value."""
+def _draw_pairs(pairs: Any) -> Any:
+    """Draw effects or numbers; of numbers by distance, those of the pair of smallest p-value."""
     pairs = pairs.compute()
+    if "epistasis" in pairs:
+        by_distance = "distance" in pairs
+        ax = pl.interaction_distance(pairs) if by_distance else pl.interactions(pairs)
+        drawn: Any = ax.figure
+        plt.close(drawn)  # of those that pyplot keeps; the figure itself stays
+        return drawn
     if "distance" not in pairs or not pairs.sizes[PAIR]:
         figure = Figure(figsize=(7.4, 6.4), layout="constrained")
         pl.pair_matrix(pairs, ax=figure.add_subplot())
@@ -112,6 +118,12 @@ def _draw_pairs(pairs: Any) -> Figure:
 
 def _draw_effects(effects: Any, ax: Axes) -> None:
     pl.effects(effects.isel({TARGET: slice(1)}).compute(), ax=ax)
+
+
+def _draw_neuron_effects(effects: Any) -> Any:
+    figure: Any = pl.neuron_effects(effects.isel({TARGET: slice(1)}).compute()).figure
+    plt.close(figure)  # of those that pyplot keeps; the figure itself stays
+    return figure
 
 
 def _draw_feature_mi(mi: Any) -> Any:
@@ -177,8 +189,9 @@ _PLOTS = {
     "MotifSet": [_Plot("Sequence logos", _draw_motifs)],
     "Attributions": [_Plot("Attributions of the first sequence", _draw_logo, (9.6, 2.8))],
     "Annotations": [_Plot("Where the annotations are", _draw_seqlets, (8.0, 4.4))],
-    "MotifPairs": [_Plot("Pairs of motifs against chance", _draw_pairs)],
+    "MotifPairs": [_Plot("Pairs of motifs", _draw_pairs)],
     "Effects": [_Plot("Changes of the first target", _draw_effects, (7.4, 4.4))],
+    "NeuronEffects": [_Plot("Neurons and the first target", _draw_neuron_effects)],
     "FeatureMI": [_Plot("Features that inform latent dims", _draw_feature_mi)],
     "ModuleAssociation": [_Plot("Features and the modules they go with", _draw_association)],
     "ProgramNetwork": [
