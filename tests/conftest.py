@@ -1,6 +1,23 @@
-"""No deadlines for hypothesis: the first example may compile, and machines are shared."""
+"""No deadlines for hypothesis, and numba's simulator of CUDA where there is no GPU."""
+
+import os
+from pathlib import Path
 
 import hypothesis
+import pytest
 
+HAS_GPU = Path("/dev/nvidiactl").exists()
+if not HAS_GPU:
+    # numba reads it when it is imported.
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+# The first example may compile, and machines are shared.
 hypothesis.settings.register_profile("mutua", deadline=None)
 hypothesis.settings.load_profile("mutua")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not HAS_GPU:
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="there is no GPU"))

@@ -15,10 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.errors import InvalidInput
+from mutua.kernels.devices import asked_device, torch_device
 from mutua.kernels.letters import check_codes, decode, one_hot
 from mutua.kernels.model_output import Target, Targets, resolve_targets
-from mutua.settings import DEVICES, settings, show_progress
+from mutua.settings import settings, show_progress
 
 __all__ = [
     "ENCODINGS",
@@ -292,12 +293,8 @@ def ready(model: Any, device: str | None) -> Iterator[Any]:
     import torch
 
     _refuse_what_is_no_model(model)
-    asked = settings.device if device is None else device
-    if asked not in DEVICES:
-        raise InvalidInput("device", f"{asked!r}", f"use one of {list(DEVICES)}")
-    usable = torch.cuda.is_available()
-    if asked == "cuda" and not usable:
-        raise DeviceUnavailable("device='cuda': torch finds no usable GPU. Use device='cpu'.")
+    asked = asked_device(device)
+    best = torch_device(asked)
     if not isinstance(model, torch.nn.Module):
         with _one_at_a_time, _few_threads(), torch.no_grad():
             yield torch.device("cuda" if asked == "cuda" else "cpu")
@@ -306,9 +303,8 @@ def ready(model: Any, device: str | None) -> Iterator[Any]:
         tensors = [*model.parameters(), *model.buffers()]
         homes = {tensor.device for tensor in tensors} or {torch.device("cpu")}
         home = tensors[0].device if tensors else torch.device("cpu")
-        wanted = ("cuda" if usable else "cpu") if asked == "auto" else asked
-        stays = len(homes) > 1 or home.type == wanted or (asked == "auto" and home.type != "cpu")
-        place = home if stays else torch.device(wanted)
+        stays = len(homes) > 1 or home.type == best.type or (asked == "auto" and home.type != "cpu")
+        place = home if stays else best
         modes = [(part, part.training) for part in model.modules()]
         try:
             model.eval()

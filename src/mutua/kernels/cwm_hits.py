@@ -20,12 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from mutua.errors import DeviceUnavailable, InvalidInput
 from mutua.kernels.cwm_coordinates import Coefficients, by_coordinates
 from mutua.kernels.cwm_gradients import by_gradients
+from mutua.kernels.devices import asked_device, torch_device
 from mutua.kernels.letters import PADDING
 from mutua.kernels.rows import over_rows
-from mutua.settings import DEVICES, settings
 
 __all__ = ["Atoms", "CwmHits", "cwm_hits", "free_runs", "trimmed_atoms"]
 
@@ -212,18 +211,9 @@ def cwm_hits(
 
 
 def _solver(device: str | None) -> Any:
-    asked = settings.device if device is None else device
-    if asked not in DEVICES:
-        raise InvalidInput("device", f"{asked!r}", f"use one of {list(DEVICES)}")
-    if asked == "cpu":
+    if asked_device(device) == "cpu":  # torch is not needed
         return by_coordinates
-    import torch
-
-    if torch.cuda.is_available():
-        return by_gradients
-    if asked == "cuda":
-        raise DeviceUnavailable("device='cuda': torch finds no usable GPU. Use device='cpu'.")
-    return by_coordinates
+    return by_gradients if torch_device(device).type == "cuda" else by_coordinates
 
 
 def free_runs(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.kernels.devices import torch_device
 from mutua.kernels.threads import Workers
-from mutua.settings import DEVICES, settings
+from mutua.settings import settings
 
 __all__ = ["Passes"]
 
@@ -54,7 +54,7 @@ class Passes:
     """
 
     def __init__(self, values: Any, scale: npt.NDArray[Any], *, device: str | None = None) -> None:
-        self.place = _place(device)
+        self.place = torch_device(device)
         self.shape: tuple[int, int] = values.shape
         self._values = values
         self._factor = (1 / np.asarray(scale, np.float64)).astype(np.float32)
@@ -133,18 +133,6 @@ def _cut(first: int, last: int, size: int) -> list[slice]:
     """Cut rows into blocks of about one size, at most as large as wanted."""
     bounds = np.linspace(first, last, -(-(last - first) // size) + 1).astype(int).tolist()
     return [slice(a, b) for a, b in pairwise(bounds)]
-
-
-def _place(device: str | None) -> Any:
-    import torch
-
-    asked = settings.device if device is None else device
-    if asked not in DEVICES:
-        raise InvalidInput("device", f"{asked!r}", f"use one of {list(DEVICES)}")
-    usable = torch.cuda.is_available()
-    if asked == "cuda" and not usable:
-        raise DeviceUnavailable("device='cuda': torch finds no usable GPU. Use device='cpu'.")
-    return torch.device("cuda" if usable and asked != "cpu" else "cpu")
 
 
 def _budget(place: Any) -> int:

@@ -1,0 +1,243 @@
+"""Where a kernel runs: one policy for those of numba and those of torch.
+
+``"auto"`` takes a GPU that is usable and worth it, and the CPU otherwise, which is logged once;
+``"cuda"`` takes the GPU or says what is missing; ``"cpu"`` never asks. Nothing here looks for a GPU
+before a kernel wants one. Several GPUs are used through one worker process for each, which sees
+no other (``CUDA_VISIBLE_DEVICES``): within a process the first visible one is used.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
+from mutua.settings import DEVICES, settings
+
+__all__ = ["WORTH", "asked_device", "on_cuda", "simulated", "torch_device", "with_tiles"]
+
+WORTH = 2e8
+"""Elementary operations (increments, multiplications, comparisons) from which on ``"auto"`` takes
+a GPU: what two CPU cores do in about 0.1 s, the time that a GPU's context and first launch take."""
+
+_logger = logging.getLogger("mutua")
+T = TypeVar("T")
+
+
+def asked_device(device: str | None) -> str:
+    """Give the device that is asked for, by an argument or else by the setting.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such device.
+
+    Examples
+    --------
+    >>> asked_device("cpu")
+    'cpu'
+    """
+    asked = settings.device if device is None else device
+    if asked not in DEVICES:
+        raise InvalidInput("device", f"{asked!r}", f"use one of {list(DEVICES)}")
+    return asked
+
+
+def torch_device(device: str | None, *, operations: float = float("inf")) -> Any:
+    """Choose where torch computes.
+
+    Parameters
+    ----------
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting.
+    operations
+        How many elementary operations there are to do, for ``"auto"``.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such device.
+    DeviceUnavailable
+        For ``"cuda"`` without a GPU that torch can use; says what is missing.
+
+    Examples
+    --------
+    >>> torch_device("auto", operations=1_000)
+    device(type='cpu')
+    """
+    import torch
+
+    asked = asked_device(device)
+    return torch.device("cuda" if _chosen(asked, operations, _torch_lacks) else "cpu")
+
+
+def on_cuda(device: str | None, *, operations: float = float("inf")) -> bool:
+    """Tell whether a kernel of numba is to run on the GPU.
+
+    Under numba's simulator of CUDA (``NUMBA_ENABLE_CUDASIM=1``) ``"cuda"`` runs there, slowly, and
+    ``"auto"`` on the CPU.
+
+    Parameters
+    ----------
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting.
+    operations
+        How many elementary operations there are to do, for ``"auto"``.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such device.
+    DeviceUnavailable
+        For ``"cuda"`` without a GPU that numba can use; says what is missing.
+
+    Examples
+    --------
+    >>> on_cuda("cpu")
+    False
+    """
+    asked = asked_device(device)
+    if simulated():
+        return asked == "cuda"
+    return _chosen(asked, operations, _numba_lacks)
+
+
+def simulated() -> bool:
+    """Tell whether kernels of numba for CUDA run in numba's simulator."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def with_tiles(
+    function: Callable[[int], T],
+    tile: int,
+    *,
+    smallest: int,
+    argument: str,
+    needed: Callable[[int], float],
+) -> T:
+    """Call a function with a tile, and with half of it while the GPU's memory does not hold it.
+
+    Parameters
+    ----------
+    function
+        ``function(tile)`` has to give the same result for every tile.
+    tile, smallest
+        The first tile to try, and the smallest that makes sense.
+    argument
+        What is too large when even the smallest does not fit, for the message.
+    needed
+        Gives the bytes that a tile takes, for the message.
+
+    Raises
+    ------
+    MemoryLimit
+        If the smallest tile does not fit; says how much it needs and how much there is.
+
+    Examples
+    --------
+    >>> def sums(tile):
+    ...     if tile > 16:
+    ...         raise MemoryError
+    ...     return tile
+    >>> with_tiles(sums, 100, smallest=1, argument="sequences", needed=lambda tile: 8.0 * tile)
+    12
+    """
+    while True:
+        try:
+            return function(tile)
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            if tile <= smallest:
+                free = free_memory()
+                raise MemoryLimit(
+                    argument,
+                    f"the smallest piece needs {needed(tile) / 2**20:,.0f} MiB of the GPU's memory"
+                    + ("" if free is None else f", of which {free / 2**20:,.0f} MiB are free"),
+                    "free memory on the GPU, or use device='cpu'",
+                ) from error
+        # After the handler, as the error keeps what the failed call had allocated alive.
+        _forget_freed_memory()
+        _logger.info(
+            "%s: %d at a time do not fit into the GPU's memory, half of it", argument, tile
+        )
+        tile = max(tile // 2, smallest)
+
+
+def free_memory() -> int | None:
+    """Give the bytes that are free on the GPU; None where nobody can tell."""
+    if simulated():
+        return None
+    if not _numba_lacks():
+        return int(_numba_cuda().current_context().get_memory_info().free)
+    if not _torch_lacks():
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    return None
+
+
+def _chosen(asked: str, operations: float, lacks: Callable[[], str]) -> bool:
+    if asked == "cpu" or (asked == "auto" and operations < WORTH):
+        return False
+    missing = lacks()
+    if not missing:
+        return True
+    if asked == "cuda":
+        raise DeviceUnavailable(f"device='cuda': {missing}. Use device='cpu'.")
+    _log_once(missing)
+    return False
+
+
+@functools.cache
+def _log_once(missing: str) -> None:
+    _logger.info("device='auto' runs on the CPU: %s", missing)
+
+
+def _torch_lacks() -> str:
+    """Say why torch cannot use a GPU; nothing if it can."""
+    import torch
+
+    if torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} finds no usable GPU, as it is built without CUDA"
+    return f"torch {torch.__version__} finds no usable GPU: is there one, and its driver?"
+
+
+def _numba_lacks() -> str:
+    """Say why numba cannot use a GPU; nothing if it can."""
+    try:
+        cuda = _numba_cuda()
+    except ImportError as error:
+        return f"numba has no CUDA here ({error}): pip install 'mutua[cuda]'"
+    if cuda.is_available():
+        return ""
+    return "numba finds no usable GPU: is there one, its driver, and the CUDA toolkit?"
+
+
+def _numba_cuda() -> Any:
+    return importlib.import_module("numba.cuda")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    # numba's error of the driver: its code or its name, as versions differ.
+    return "OUT_OF_MEMORY" in str(error) or "out of memory" in str(error)
+
+
+def _forget_freed_memory() -> None:
+    """Have torch give back what it keeps of freed memory, which numba could not take."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
