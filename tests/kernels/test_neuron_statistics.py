@@ -23,8 +23,10 @@ def data(seed: int = 0, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
 def test_tests_are_those_of_scipy(ties: bool) -> None:
     values, active = data(ties=ties)
     counted = np.arange(N) % 7 > 0
-    found = compare_groups(values, active, counted)
-    assert found.p_rank is not None
+    found = compare_groups(values, active, counted, test="mean")
+    ranked = compare_groups(values, active, counted)
+    assert found.rank_effect is None
+    assert ranked.rank_effect is not None
     for k in range(NEURONS):
         a, b = values[counted & active[:, k]], values[counted & ~active[:, k]]
         test = scipy.stats.ttest_ind(a, b, equal_var=False)
@@ -32,9 +34,14 @@ def test_tests_are_those_of_scipy(ties: bool) -> None:
         pooled = np.sqrt(((a - a.mean()) @ (a - a.mean()) + (b - b.mean()) @ (b - b.mean()))
                          / (len(a) + len(b) - 2))  # fmt: skip
         expected = [len(a), len(b), a.mean(), b.mean(), a.mean() - b.mean(), *interval,
-                    (a.mean() - b.mean()) / pooled, test.pvalue,
-                    scipy.stats.mannwhitneyu(a, b).pvalue]  # fmt: skip
-        np.testing.assert_allclose([field[k] for field in found], expected, rtol=1e-7)
+                    (a.mean() - b.mean()) / pooled]  # fmt: skip
+        np.testing.assert_allclose([field[k] for field in found[:8]], expected, rtol=1e-7)
+        np.testing.assert_allclose([field[k] for field in ranked[:8]], expected, rtol=1e-7)
+        np.testing.assert_allclose(found.p_value[k], test.pvalue, rtol=1e-7)
+        rank = scipy.stats.mannwhitneyu(a, b)
+        np.testing.assert_allclose(ranked.p_value[k], rank.pvalue, rtol=1e-7)
+        higher = 2 * rank.statistic / (len(a) * len(b)) - 1
+        np.testing.assert_allclose(ranked.rank_effect[k], higher, atol=1e-12)
 
 
 def test_regression_is_that_of_statsmodels() -> None:
@@ -42,12 +49,17 @@ def test_regression_is_that_of_statsmodels() -> None:
     random = np.random.default_rng(3)
     length = random.integers(50, 900, N) + 300 * active[:, 2]
     table = np.stack([length, random.random(N), np.full(N, 4.0), 2.0 * length + 1], axis=1)
-    found = compare_groups(values + 0.01 * length, active, np.ones(N, bool), table)
-    assert found.p_rank is None
+    values = values + 0.01 * length
+    found = compare_groups(values, active, np.ones(N, bool), table, test="mean")
+    ranked = compare_groups(values, active, np.ones(N, bool), table)
+    np.testing.assert_array_equal(ranked.effect, found.effect)
     for k in range(NEURONS):
         design = np.column_stack([np.ones(N), active[:, k], table[:, :2]])
-        fit = sm.OLS(values + 0.01 * length, design).fit(cov_type="HC3", use_t=True)
+        fit = sm.OLS(values, design).fit(cov_type="HC3", use_t=True)
         np.testing.assert_allclose(found.effect[k], fit.params[1], rtol=1e-6)
+        of_ranks = sm.OLS(scipy.stats.rankdata(values), design).fit()
+        np.testing.assert_allclose(ranked.rank_effect[k], of_ranks.params[1] * 2 / N, rtol=1e-6)
+        np.testing.assert_allclose(ranked.p_value[k], of_ranks.pvalues[1], rtol=1e-5)
         # Welch's degrees of freedom, of what the sequences of each group add to the variance.
         hat = fit.get_influence().hat_matrix_diag
         parts = (np.linalg.pinv(design)[1] * fit.resid / (1 - hat)) ** 2
@@ -70,9 +82,32 @@ def test_small_groups_have_few_small_p_values_by_chance(n_active: int) -> None:
     active = np.zeros((n, 1), bool)
     active[:n_active] = True
     table, values = random.random((n, 1)), random.normal(size=(n_repeats, n))
-    p = [compare_groups(one, active, np.ones(n, bool), table).p_value[0] for one in values]
-    assert np.mean(np.array(p) < 0.05) < 0.075
-    assert np.mean(np.array(p) < 0.001) < 0.004
+    for test in ("rank", "mean"):
+        p = np.array([
+            compare_groups(one, active, np.ones(n, bool), table, test=test).p_value[0]
+            for one in values
+        ])  # fmt: skip
+        assert np.mean(p < 0.05) < 0.075
+        assert np.mean(p < 0.001) < 0.004
+
+
+@pytest.mark.parametrize("covariate", [False, True])
+def test_ranks_keep_their_level_where_labels_have_a_long_tail(covariate: bool) -> None:
+    random = np.random.default_rng(0)
+    n, n_repeats = 400, 1000
+    active = np.arange(n)[:, None] < 12
+    table = random.random((n, 1)) if covariate else None
+    values = random.lognormal(sigma=2, size=(n_repeats, n))
+    p = {
+        test: np.array([
+            compare_groups(one, active, np.ones(n, bool), table, test=test).p_value[0]
+            for one in values
+        ])
+        for test in ("rank", "mean")
+    }  # fmt: skip
+    assert np.mean(p["rank"] < 0.05) < 0.07
+    assert np.mean(p["rank"] < 0.005) < 0.012
+    assert np.mean(p["mean"] < 0.05) > 0.1
 
 
 @pytest.mark.parametrize("covariate", [False, True])
@@ -101,11 +136,10 @@ def test_groups_of_fewer_than_six_are_not_compared(covariate: bool) -> None:
 
 def test_constant_values_have_no_p_value() -> None:
     _, active = data()
-    found = compare_groups(np.full(N, 0.1), active, np.ones(N, bool))
-    assert found.p_rank is not None
-    assert np.isnan(found.p_value).all()
-    assert np.isnan(found.p_rank).all()
-    np.testing.assert_allclose(found.effect, 0, atol=1e-12)
+    for test in ("rank", "mean"):
+        found = compare_groups(np.full(N, 0.1), active, np.ones(N, bool), test=test)
+        assert np.isnan(found.p_value).all()
+        np.testing.assert_allclose(found.effect, 0, atol=1e-12)
 
 
 def test_a_covariate_that_is_the_group_leaves_nothing() -> None:
@@ -120,5 +154,5 @@ def test_p_values_are_uniform_without_a_difference(covariate: bool) -> None:
     active = random.random((200, 900)) < 0.3
     values = random.exponential(size=200)
     table = random.random((200, 2)) if covariate else None
-    p = compare_groups(values, active, np.ones(200, bool), table).p_value
+    p = compare_groups(values, active, np.ones(200, bool), table, test="rank").p_value
     assert scipy.stats.kstest(p, "uniform").pvalue > 1e-3

@@ -288,7 +288,7 @@ def neuron_effects() -> xr.Dataset:
         cohen_d=missing,
         p_value=missing,
         q_value=missing,
-        p_rank=missing,
+        rank_effect=missing,
         sign=[[1, -1], [0, 0], [0, 0]],
         status=["tested", "dead", "tested"],
         neuron=["conv1:0", "conv1:1", "conv2:0"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +33,11 @@ class GroupTests(NamedTuple):
         interval.
     cohen_d
         It in standard deviations within the groups.
+    rank_effect
+        Difference of the mean ranks in halves of all ranks, at equal covariates if there are
+        any: without them, the rank-biserial correlation. None without ranks.
     p_value
-        Two-sided, of Welch's t-test; with covariates of the coefficient of a linear regression
-        with standard errors that allow for unequal variances (HC3), and Welch's degrees of
-        freedom of the parts that the two groups have in them.
-    p_rank
-        Two-sided, of the Mann-Whitney test; None with covariates.
+        Two-sided.
     """
 
     n_active: npt.NDArray[np.int64]
@@ -49,8 +48,8 @@ class GroupTests(NamedTuple):
     effect_low: Floats
     effect_high: Floats
     cohen_d: Floats
+    rank_effect: Floats | None
     p_value: Floats
-    p_rank: Floats | None
 
 
 def compare_groups(
@@ -58,6 +57,8 @@ def compare_groups(
     active: npt.NDArray[np.bool_],
     counted: npt.NDArray[np.bool_],
     covariates: npt.ArrayLike | None = None,
+    *,
+    test: Literal["rank", "mean"] = "rank",
 ) -> GroupTests:
     """Compare values between two groups of sequences, for every neuron.
 
@@ -71,10 +72,17 @@ def compare_groups(
         bool (sequence,): which sequences are in a group at all.
     covariates
         float (sequence, covariate), finite.
+    test
+        What p-values are of. ``"rank"``: the Mann-Whitney test; with covariates, a linear
+        regression of the ranks (Quade), which as that takes the groups to be spread alike.
+        ``"mean"``: Welch's t-test; with covariates, a linear regression with standard errors that
+        allow for unequal variances (HC3), and Welch's degrees of freedom of the parts that the
+        two groups have in them.
 
     References
     ----------
     Welch 1947, Biometrika 34:28; Mann and Whitney 1947, Annals of Mathematical Statistics 18:50;
+    Quade 1967, Journal of the American Statistical Association 62:1187 (ranks and covariates);
     MacKinnon and White 1985, Journal of Econometrics 29:305 (HC3).
 
     Examples
@@ -82,8 +90,8 @@ def compare_groups(
     >>> values = [1.0, 2.0, 3.0, 4.0, 4.5, 6.5, 3.5, 6.0, 7.0, 8.0, 8.5, 9.0]
     >>> active = np.repeat([False, True], 6)[:, None]
     >>> tests = compare_groups(values, active, np.ones(12, bool))
-    >>> tests.effect.round(3), tests.p_value.round(3), tests.p_rank.round(3)
-    (array([3.5]), array([0.012]), array([0.026]))
+    >>> tests.effect.round(3), tests.rank_effect.round(3), tests.p_value.round(3)
+    (array([3.5]), array([0.778]), array([0.026]))
     """
     y = np.asarray(values, np.float64)[counted]
     groups = active[counted].astype(np.float64)
@@ -98,17 +106,19 @@ def compare_groups(
         squares_0 = shifted**2 @ (1 - groups) - n_0 * mean_0**2
         within = np.sqrt(np.maximum(squares_1 + squares_0, 0) / (len(y) - 2))
         if covariates is None:
+            basis = None
             effect, error, freedom = _welch(mean_1 - mean_0, squares_1, squares_0, n_1, n_0)
-            p_rank = _rank_p(y, groups)
         else:
-            design = np.asarray(covariates, np.float64)[counted]
-            effect, error, freedom = _regression(shifted, groups, design)
-            p_rank = None
+            basis = _basis(np.asarray(covariates, np.float64)[counted])
+            effect, error, freedom = _regression(shifted, groups, basis)
+        rank_effect, p_value = None, None
+        if test == "rank":
+            rank_effect, p_value = _rank_test(y, groups, basis)
     usable = np.minimum(n_1, n_0) >= FEWEST
-    if np.ptp(y) == 0 if len(y) else True:
+    if len(y) == 0 or np.ptp(y) == 0:
         error = np.full_like(error, np.nan)
-        p_rank = None if p_rank is None else np.full_like(p_rank, np.nan)
-    p_value, half = _t_test(effect, error, freedom)
+        p_value = None if p_value is None else np.full_like(p_value, np.nan)
+    p_mean, half = _t_test(effect, error, freedom)
 
     def shown(field: Floats) -> Floats:
         return np.where(usable, field, np.nan)
@@ -122,8 +132,8 @@ def compare_groups(
         effect_low=shown(effect - half),
         effect_high=shown(effect + half),
         cohen_d=shown(effect / np.where(within > 0, within, np.nan)),
-        p_value=shown(p_value),
-        p_rank=None if p_rank is None else shown(p_rank),
+        rank_effect=None if rank_effect is None else shown(rank_effect),
+        p_value=shown(p_mean if p_value is None else p_value),
     )
 
 
@@ -137,13 +147,12 @@ def _welch(
     return effect, np.sqrt(part_1 + part_0), freedom
 
 
-def _regression(y: Floats, groups: Floats, covariates: Floats) -> tuple[Floats, Floats, Floats]:
+def _regression(y: Floats, groups: Floats, basis: Floats) -> tuple[Floats, Floats, Floats]:
     """Give the coefficient of the group, its HC3 standard error and degrees of freedom.
 
     What the covariates explain is taken out of both sides (Frisch-Waugh-Lovell), once for all
     neurons.
     """
-    basis = _basis(covariates)
     y = y - basis @ (basis.T @ y)
     own = np.einsum("ij,ij->i", basis, basis)
     n_neurons = groups.shape[1]
@@ -192,16 +201,32 @@ def _t_test(effect: Floats, error: Floats, freedom: Floats) -> tuple[Floats, Flo
     return p_value, stdtrit(freedom, (1 + _CONFIDENCE) / 2) * error
 
 
-def _rank_p(y: Floats, groups: Floats) -> Floats:
-    """Give p-values of the Mann-Whitney test."""
-    from scipy.special import ndtr
-    from scipy.stats import mannwhitneyu, rankdata
+def _rank_test(y: Floats, groups: Floats, basis: Floats | None) -> tuple[Floats, Floats]:
+    """Give differences of mean ranks, in halves of all ranks, and their p-values."""
+    from scipy.stats import rankdata
 
     ranks = rankdata(y)
+    if basis is None:
+        n_1 = groups.sum(axis=0)
+        u = ranks @ groups - n_1 * (n_1 + 1) / 2
+        return 2 * u / (n_1 * (len(y) - n_1)) - 1, _mann_whitney(y, groups, u)
+    left = ranks - basis @ (basis.T @ ranks)
+    rest = groups - basis @ (basis.T @ groups)
+    size = np.einsum("ij,ij->j", rest, rest)
+    size[size <= 1e-9 * np.maximum(groups.sum(axis=0), 1)] = np.nan
+    effect = left @ rest / size
+    freedom = np.float64(max(len(y) - basis.shape[1] - 1, 0) or np.nan)
+    variance = (left @ left - effect**2 * size) / freedom
+    return 2 * effect / len(y), _t_test(effect, np.sqrt(variance / size), freedom)[0]
+
+
+def _mann_whitney(y: Floats, groups: Floats, u: Floats) -> Floats:
+    from scipy.special import ndtr
+    from scipy.stats import mannwhitneyu
+
     _, counts = np.unique(y, return_counts=True)
     n, n_1 = len(y), groups.sum(axis=0)
     n_0 = n - n_1
-    u = ranks @ groups - n_1 * (n_1 + 1) / 2
     ties = (counts.astype(np.float64) ** 3 - counts).sum() / (n * (n - 1.0)) if n > 1 else 0.0
     deviation = np.sqrt(n_1 * n_0 / 12 * (n + 1 - ties))
     z = (np.abs(u - n_1 * n_0 / 2) - 0.5) / deviation

@@ -63,17 +63,17 @@ class NeuronEffects(Element):
     cohen_d: np.float64 = variable(
         "effect in standard deviations within the groups", dims=_BOTH, nullable=True
     )
+    rank_effect: np.float64 | None = variable(
+        "difference of the mean ranks, in halves of all ranks", dims=_BOTH, nullable=True
+    )
     p_value: np.float64 = variable(
-        "two-sided p-value of the effect", dims=_BOTH, nullable=True, ge=0, le=1
+        "two-sided p-value of the difference", dims=_BOTH, nullable=True, ge=0, le=1
     )
     q_value: np.float64 = variable(
         "false discovery rate over the neurons of a layer", dims=_BOTH, nullable=True, ge=0, le=1
     )
-    p_rank: np.float64 | None = variable(
-        "two-sided p-value of the Mann-Whitney test", dims=_BOTH, nullable=True, ge=0, le=1
-    )
     sign: np.int8 = variable(
-        "1 where the label is higher, -1 where it is lower, 0 where neither is significant",
+        "1 where the label is significantly higher, -1 where it is lower, else 0",
         dims=_BOTH,
         isin=[-1, 0, 1],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,12 @@ from mutua.tl.prediction import predict
 __all__ = ["neuron_effects"]
 
 _MADE = ("length", "gc")
-_WELCH = "Welch's t-test; p_rank by Mann-Whitney"
-_HC3 = "linear regression on the covariates, with standard errors HC3"
+_TESTS = {
+    ("rank", False): "Mann-Whitney",
+    ("rank", True): "linear regression of ranks on the covariates",
+    ("mean", False): "Welch's t-test",
+    ("mean", True): "linear regression on the covariates, with standard errors HC3",
+}
 
 
 class _Labels(NamedTuple):
@@ -44,6 +48,7 @@ def neuron_effects(
     values: Any = None,
     threshold: float = 0.7,
     covariates: Any = (),
+    test: Literal["rank", "mean"] = "rank",
     alpha: float = 0.05,
     args: Sequence[Any] = (),
     device: str | None = None,
@@ -74,6 +79,9 @@ def neuron_effects(
         ``"gc"`` (share of G and C among them) and variables of the sequences, or a mapping or
         data frame of names to numbers (sequence,). Long sequences have more windows, so that a
         label that goes with length goes with every neuron.
+    test
+        What p-values are of: ``"rank"``, for labels of any distribution, or ``"mean"``, for
+        labels that are roughly normal or groups that are large.
     alpha
         q-value below which a sign is given.
     args, device, progress
@@ -101,14 +109,15 @@ def neuron_effects(
 
     Notes
     -----
-    The largest activations are exact: those of all windows, not of sampled ones. Without
-    covariates p-values are those of Welch's t-test, and ``p_rank`` those of the Mann-Whitney
-    test; with covariates, those of a linear regression whose standard errors allow for unequal
-    variances (HC3), with Welch's degrees of freedom.
+    The largest activations are exact: those of all windows, not of sampled ones.
 
-    They hold for labels that are roughly normal, or large groups. Of labels with a long tail,
-    neurons with some tens of active sequences have p-values below 0.05 in up to 15 % of cases by
-    chance: take logarithms, or look at ``p_rank``, which does not depend on the scale.
+    Ranks are compared by the Mann-Whitney test; with covariates, by a linear regression of the
+    ranks (Quade). Means are compared by Welch's t-test; with covariates, by a linear regression
+    whose standard errors allow for unequal variances (HC3), with Welch's degrees of freedom.
+    Effects and their confidence intervals are always those of means.
+    Of labels with a long tail, neurons with some tens of active sequences have p-values of means
+    below 0.05 in up to 15 % of cases by chance: ranks keep their level. A sign needs means and
+    ranks that differ in the same direction.
 
     q-values account for the neurons of a layer, for each target by itself (Benjamini-Hochberg).
 
@@ -133,6 +142,8 @@ def neuron_effects(
     """
     threshold = _share("threshold", threshold)
     alpha = _share("alpha", alpha)
+    if test not in ("rank", "mean"):
+        raise InvalidInput("test", f"{test!r}", "use 'rank' or 'mean'")
     names = _layer_names(layers)
     traced = traced_model(sequences, model, args, device)
     evaluators = [evaluator(traced, sequences, name, argument="layers") for name in names]
@@ -142,7 +153,7 @@ def neuron_effects(
     for found in evaluators:
         most = window_maxima(found, sequences, progress)
         parts.append(_layer_effects(found.layer.name, most.activation, most.start, labels,
-                                    controls, threshold, alpha))  # fmt: skip
+                                    controls, threshold, test, alpha))  # fmt: skip
     result = xr.concat(parts, NEURON, data_vars="all") if len(parts) > 1 else parts[0]
     if labels.names is not None:
         result = result.assign_coords({TARGET: labels.names})
@@ -151,7 +162,7 @@ def neuron_effects(
         "alpha": alpha,
         "values": labels.what,
         "covariates": list(controls),
-        "test": _HC3 if controls else _WELCH,
+        "test": _TESTS[test, bool(controls)],
     }
     return as_kind(NeuronEffects, ordered(NeuronEffects, result))
 
@@ -163,6 +174,7 @@ def _layer_effects(
     labels: _Labels,
     controls: dict[str, np.ndarray],
     threshold: float,
+    test: Literal["rank", "mean"],
     alpha: float,
 ) -> xr.Dataset:
     """Give the effects of the neurons of one layer."""
@@ -173,16 +185,19 @@ def _layer_effects(
     active = (known > threshold * top) & ~dead
     best = known.argmax(axis=0)
     table = np.stack(list(controls.values()), axis=1) if controls else None
-    tests = [compare_groups(column, active, counted, table) for column in labels.values.T]
+    tests = [
+        compare_groups(column, active, counted, table, test=test) for column in labels.values.T
+    ]
 
     def both(name: str) -> tuple[tuple[str, str], np.ndarray]:
-        return (NEURON, TARGET), np.stack([getattr(test, name) for test in tests], axis=1)
+        return (NEURON, TARGET), np.stack([getattr(one, name) for one in tests], axis=1)
 
     parts: dict[str, Any] = {name: both(name) for name in GroupTests._fields
                              if getattr(tests[0], name) is not None}  # fmt: skip
-    q_value = np.stack([stats.benjamini_hochberg(test.p_value) for test in tests], axis=1)
-    effect = parts["effect"][1]
-    sign = np.where(q_value < alpha, np.sign(np.nan_to_num(effect)), 0).astype(np.int8)
+    q_value = np.stack([stats.benjamini_hochberg(one.p_value) for one in tests], axis=1)
+    direction = np.sign(np.nan_to_num(parts["effect"][1]))
+    agrees = "rank_effect" not in parts or np.sign(parts["rank_effect"][1]) == direction
+    sign = np.where((q_value < alpha) & agrees, direction, 0).astype(np.int8)
     few = np.minimum(active.sum(axis=0), counted.sum() - active.sum(axis=0)) < FEWEST
     none = np.isneginf(top)
     parts |= {
