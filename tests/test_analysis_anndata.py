@@ -94,6 +94,7 @@ def test_unsaved_changes_warn_when_it_is_collected(path):
 
 
 @pytest.mark.parametrize("change", ["study['a'].obs['x'] = 1", "study['a']"])
+@pytest.mark.slow
 def test_unsaved_changes_warn_when_python_ends(path, change):
     mt.Analysis({"a": examples.plain_adata()}).write(path)
     child = storages.python(

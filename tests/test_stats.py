@@ -224,6 +224,7 @@ def test_tests_that_ended_early() -> None:
         assert 0.9 * level < (p <= level).mean() < level + 4 * np.sqrt(level / 20_000)
 
 
+@pytest.mark.slow
 def test_power_of_neighbours() -> None:
     """At 127 samples and 0.2 nats, by 160,000 simulated nulls: 0.90 at 0.05, 0.75 at 0.01."""
     assert knn_power(127, 0.2, 0.05, n_simulations=300) == pytest.approx(0.9, abs=0.06)

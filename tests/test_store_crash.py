@@ -120,6 +120,7 @@ def kill_at_random(writers, path, kills):
     clean_up(path)
 
 
+@pytest.mark.slow
 def test_ten_kills_at_random_moments(writers, tmp_path):
     kill_at_random(writers, tmp_path / "s.zarr", 10)
 
@@ -129,6 +130,7 @@ def test_sixty_kills_at_random_moments(writers, tmp_path):
     kill_at_random(writers, tmp_path / "s.zarr", 60)
 
 
+@pytest.mark.slow
 def test_a_kill_before_every_single_change_of_the_file_system(writers, tmp_path):
     path = tmp_path / "s.zarr"
     both = set()
@@ -149,6 +151,7 @@ def test_a_kill_before_every_single_change_of_the_file_system(writers, tmp_path)
     assert number > 12  # lock, folders, metadata, chunk, manifest, index
 
 
+@pytest.mark.slow
 def test_a_first_write_killed_at_random_moments(writers, tmp_path):
     rng = np.random.default_rng(21)
     seen = set()

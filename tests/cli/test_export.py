@@ -130,6 +130,7 @@ def test_a_file_that_is_there_is_kept(store: Path, tmp_path: Path, capsys: Print
     assert file.read_text() == "name,n\na,3\nb,5\n"
 
 
+@pytest.mark.slow
 def test_appended_to_a_file(store: Path, tmp_path: Path) -> None:
     code = "from mutua.cli import main; main()"
     words = ["export", str(store), "scores", "/dev/stdout", "--format", "csv"]

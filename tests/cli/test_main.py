@@ -159,6 +159,7 @@ class Terminal:
         return self.process.returncode, out.decode()
 
 
+@pytest.mark.slow
 def test_progress_at_a_terminal_and_results_beside_it(text: Path) -> None:
     terminal = Terminal("mi", str(text), "--k", "1", "--top", "1")
     terminal.read_until("mutua: comparing the positions of 300 sequences")
@@ -169,6 +170,7 @@ def test_progress_at_a_terminal_and_results_beside_it(text: Path) -> None:
     assert f"mutua: reading {text}" in terminal.seen
 
 
+@pytest.mark.slow
 def test_ctrl_c(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # nobody writes into it: the command waits for ever
     terminal = Terminal("mi", str(tmp_path / "pipe"))
@@ -180,6 +182,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
     assert "Traceback" not in terminal.seen
 
 
+@pytest.mark.slow
 def test_nobody_reads_the_output(store: Path) -> None:
     words = ["export", str(store), "mi", "/dev/stdout", "--format", "csv"]
     for arguments in (["info", str(store)], words):

@@ -175,6 +175,7 @@ def test_contacts_by_default_are_between_beta_carbons() -> None:
         mt.datasets.contacts(atom="N")
 
 
+@pytest.mark.slow
 def test_coevolving_columns_are_in_contact() -> None:
     """Mutual information, corrected for its averages, finds the contacts of the structure."""
     codes = mt.datasets.rhomboid()["codes"].values

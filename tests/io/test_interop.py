@@ -236,6 +236,7 @@ class TestBed:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_interop_is_found_without_importing_it_first() -> None:
     import subprocess
     import sys

@@ -145,6 +145,7 @@ def test_an_analysis_whose_store_is_gone_makes_no_new_one(path):
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_two_processes_lose_nothing(path):
     code = """
 import sys, mutua as mt, numpy as np
@@ -169,6 +170,7 @@ for i in range(12):
     assert all(study[f"left{i}"]["n"].values == [i] for i in range(12))
 
 
+@pytest.mark.slow
 def test_threads_of_one_analysis(path):
     study = mt.open(path)
     errors = []
@@ -208,6 +210,7 @@ def test_a_name_that_another_process_took_meanwhile(path):
 # -- what writes and reads through dask -------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stored_element_travels_to_other_processes(path):
     study = mt.open(path)
     opened = study["s"]

@@ -25,6 +25,7 @@ from tests.io.forgery import all_files, flipped, forge
 # -- damage -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_anywhere_is_noticed_and_named(path):
     mt.open(path)["a"] = examples.plain_adata()
     for seed, file in enumerate(all_files(path)):
@@ -42,6 +43,7 @@ def test_a_flipped_byte_anywhere_is_noticed_and_named(path):
     mt.open(path).validate(deep=True)
 
 
+@pytest.mark.slow
 def test_a_missing_file_anywhere_is_noticed_and_named(path):
     mt.open(path)["a"] = examples.plain_adata()
     for file in all_files(path):

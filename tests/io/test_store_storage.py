@@ -108,6 +108,7 @@ def test_read_only_storage(tmp_path):
         assert list(study) == ["t"]
 
 
+@pytest.mark.slow
 def test_a_folder_without_permission():
     with tempfile.TemporaryDirectory() as folder:  # where another user gets to, unlike tmp_path
         folder_without_permission(Path(folder))

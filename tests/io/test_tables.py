@@ -567,6 +567,7 @@ def test_a_quotation_mark_that_is_not_closed(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
 def test_files_are_closed(tmp_path: Path) -> None:
     for text in (rows(), "s\ta\nx\tlow\n", "s\ta\nx\n", "s\n"):
         with contextlib.suppress(InvalidInput):

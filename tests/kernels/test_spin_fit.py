@@ -291,6 +291,7 @@ class TestRecovery:
 
 
 class TestFewSamples:
+    @pytest.mark.slow
     def test_a_network_too_far_from_the_draws_is_not_taken(self):
         """With fewer draws than the moments of 13 nodes need, their likelihood has no bound."""
         random = np.random.default_rng(0)

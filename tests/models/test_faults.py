@@ -317,6 +317,7 @@ def test_checks_of_pandera_without_a_sign_of_their_own() -> None:
     assert "coordinate 'note': 1 value is not text (None)" in str(faults(odd, Word))
 
 
+@pytest.mark.slow
 def test_many_structures_do_not_pile_up() -> None:
     for i in range(600):
         faults(leaves().rename_dims(point=f"point{i}"))

@@ -93,6 +93,7 @@ def many_motifs(n: int) -> mt.models.Dataset:
     return mt.MotifSet.build({f"m{i}": "WGATAR" for i in range(n)})
 
 
+@pytest.mark.slow
 def test_of_many_motifs_the_first_are_drawn() -> None:
     (few,) = pictures_of(many_motifs(30), "MotifSet", "few")
     (many,) = pictures_of(many_motifs(50), "MotifSet", "many")

@@ -132,6 +132,7 @@ def confounded(kind: str, repeats: int, **options: Any) -> dict[bool, np.ndarray
 
 @pytest.mark.parametrize("kind", list(CONFOUNDERS))
 @pytest.mark.parametrize("estimator", ["gaussian_copula", "binned"])
+@pytest.mark.slow
 def test_covariates_keep_the_level(kind: str, estimator: str) -> None:
     p = confounded(kind, 30, estimator=estimator)
     assert (p[False] <= 0.05).mean() > 0.3

@@ -289,6 +289,7 @@ def test_letters_of_other_alphabets() -> None:
     assert found.motifs.sizes["motif"] >= 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_whatever_threads_and_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

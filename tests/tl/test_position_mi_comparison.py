@@ -147,6 +147,7 @@ def test_unknown_letters_are_dropped_or_one_letter_more() -> None:
     assert numbers(symbol, "q_value")[2, 8] < 0.01
 
 
+@pytest.mark.slow
 def test_the_same_bits_from_chunks_and_stores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
