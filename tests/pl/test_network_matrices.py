@@ -132,6 +132,16 @@ def test_significant_couplings_carry_dots() -> None:
     assert "dot" not in coupling(networks.network()).get_title(loc="left")
 
 
+def test_couplings_without_direction_count_once() -> None:
+    q_value = np.full((7, 7), 0.5)
+    q_value[3, 1] = q_value[1, 3] = 0.05
+    network = networks.network(coupling_q=q_value, directed=False)
+    ax = coupling(network)
+    assert dots(ax) == {("P3", "P1"), ("P1", "P3")}
+    assert "(1 of 21)" in ax.get_title(loc="left")
+    assert "(1 of 28)" in coupling(network, diagonal=True).get_title(loc="left")
+
+
 def test_colours_end_before_outliers_do() -> None:
     values = np.random.default_rng(0).uniform(-1, 1, (20, 20))
     values[3, 8] = 50.0

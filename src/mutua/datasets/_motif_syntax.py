@@ -113,6 +113,11 @@ def simulate_motif_syntax(
     InvalidInput
         For numbers out of range.
 
+    Notes
+    -----
+    The shortest motifs have six letters, which are one in 4,096 by chance on each strand:
+    `mutua.tl.scan` finds their sites with ``p_threshold=1e-3``, not with the usual 1e-4.
+
     References
     ----------
     Zanconato F. et al., Genome-wide association between YAP/TAZ/TEAD and AP-1 at enhancers drives

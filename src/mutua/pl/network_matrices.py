@@ -108,7 +108,11 @@ def coupling(
         _separate(ax, order, side, length, "module")
     facts = ["directed" if network.attrs["directed"] else "undirected", *_groups(order, "module")]
     facts += [] if diagonal else ["grey: diagonal"]
-    facts += _dots(network, "coupling_q", significant, marked, n * n if diagonal else n * (n - 1))
+    # The two cells of a pair are one coupling where there is no direction.
+    counted = np.ones((n, n), bool) if network.attrs["directed"] else np.tri(n, dtype=bool)
+    if not diagonal:
+        np.fill_diagonal(counted, False)
+    facts += _dots(network, "coupling_q", significant, marked[counted], int(counted.sum()))
     _title(ax, facts, width, order)
     return ax
 
