@@ -215,7 +215,7 @@ def _rank_test(y: Floats, groups: Floats, basis: Floats | None) -> tuple[Floats,
     size = np.einsum("ij,ij->j", rest, rest)
     size[size <= 1e-9 * np.maximum(groups.sum(axis=0), 1)] = np.nan
     effect = left @ rest / size
-    freedom = np.float64(max(len(y) - basis.shape[1] - 1, 0) or np.nan)
+    freedom = np.full(len(size), float(max(len(y) - basis.shape[1] - 1, 0)) or np.nan)
     variance = (left @ left - effect**2 * size) / freedom
     return 2 * effect / len(y), _t_test(effect, np.sqrt(variance / size), freedom)[0]
 
