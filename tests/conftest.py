@@ -1,6 +1,7 @@
 """No deadlines for hypothesis, and numba's simulator of CUDA where there is no GPU."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,8 @@ HAS_GPU = Path("/dev/nvidiactl").exists()
 if not HAS_GPU:
     # numba reads it when it is imported.
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+    # The simulator waits for its threads in a busy loop, which holds them up for whole turns.
+    sys.setswitchinterval(1e-5)
 
 # The first example may compile, and machines are shared.
 hypothesis.settings.register_profile("mutua", deadline=None)

@@ -6,10 +6,13 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mutua.blocks import is_chunked, map_rows
+import mutua as mt
+from mutua.blocks import is_chunked, map_rows, row_chunks, row_groups
+from mutua.errors import InvalidElement, InvalidInput
 
 VALUES = np.arange(77.0).reshape(11, 7)
 OTHER = np.arange(33).reshape(11, 3)
@@ -110,3 +113,44 @@ def test_the_name_tells_function_and_arrays() -> None:
 def test_no_rows() -> None:
     lazy = da.zeros((0, 7), chunks=3)
     assert map_rows(numbered, lazy, shape=(2,), dtype=float).compute().shape == (0, 2)
+
+
+def test_chunks_of_unknown_sizes() -> None:
+    lazy = da.from_array(VALUES, chunks=3)
+    unknown = lazy[lazy[:, 0] > 20]
+    with pytest.raises(InvalidInput, match=r"`args`: a dask array whose chunks have unknown"):
+        row_chunks(unknown, "args")
+    with pytest.raises(InvalidInput, match="compute_chunk_sizes"):
+        map_rows(numbered, unknown, shape=(2,), dtype=float)
+    assert row_chunks(unknown.compute_chunk_sizes()) == (0, 3, 3, 2)
+
+
+def test_elements_of_unknown_size() -> None:
+    lazy = da.zeros((9, 8), np.uint8, chunks=(3, 8))
+    seqs = mt.SequenceSet.build(codes=lazy, alphabet="ACGT")
+    unknown = xr.Dataset({"codes": (("sequence", "position"), lazy[lazy[:, 0] > 0])})
+    with pytest.raises(InvalidElement, match="dim 'sequence': has a size that dask does not know"):
+        mt.tl.position_mi(unknown.assign_attrs(seqs.attrs), k=1)
+    with pytest.raises(InvalidInput, match="`args`: a dask array whose chunks"):
+        mt.tl.predict(seqs, lambda *parts: parts[1], args=[lazy[lazy[:, 0] > 0]])
+
+
+@given(rows=chunks_of(11), most=st.integers(1, 12))
+def test_groups_of_whole_chunks(rows: tuple[int, ...], most: int) -> None:
+    groups = row_groups(da.zeros((11, 2), chunks=(rows, 2)), most)
+    bounds = {0, *np.cumsum(rows).tolist()}
+    assert [place for group in groups for place in range(11)[group]] == list(range(11))
+    assert all({group.start, group.stop} <= bounds for group in groups)
+    for group in groups:
+        n_chunks = len({place for place in bounds if group.start <= place < group.stop})
+        assert group.stop - group.start <= most or n_chunks == 1
+
+
+def test_an_error_names_the_rows() -> None:
+    def broken(block: np.ndarray, first_row: int) -> np.ndarray:
+        return block if first_row != 6 else block[1 // 0]
+
+    lazy = map_rows(broken, da.from_array(VALUES, chunks=3), shape=(7,), dtype=float)
+    with pytest.raises(ZeroDivisionError) as caught:
+        lazy.compute()
+    assert caught.value.__notes__ == ["in the chunk of rows 6 to 8"]

@@ -15,15 +15,21 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import types
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
 
 from mutua.errors import InvalidInput
 
-__all__ = ["available_threads", "settings"]
+__all__ = ["available_threads", "settings", "settings_here"]
 
 DEVICES = ("auto", "cpu", "cuda")
+NAMES = ("device", "threads", "progress", "memory")
+_HERE: ContextVar[Mapping[str, Any]] = ContextVar("settings of a task")
 
 
 class _Settings(types.SimpleNamespace):
@@ -37,7 +43,7 @@ class _Settings(types.SimpleNamespace):
     @property
     def device(self) -> str:
         """Where kernels run: ``"auto"`` (a usable GPU, else the CPU), ``"cpu"`` or ``"cuda"``."""
-        return self._device
+        return self._now("device")  # type: ignore[no-any-return]
 
     @device.setter
     def device(self, value: str) -> None:
@@ -48,7 +54,7 @@ class _Settings(types.SimpleNamespace):
     @property
     def threads(self) -> int | None:
         """Most threads a kernel may use; None for all the cores this process may run on."""
-        return self._threads
+        return self._now("threads")  # type: ignore[no-any-return]
 
     @threads.setter
     def threads(self, value: int | None) -> None:
@@ -61,7 +67,7 @@ class _Settings(types.SimpleNamespace):
     @property
     def progress(self) -> bool | None:
         """Show progress bars: True, False, or None for only at a terminal or in a notebook."""
-        return self._progress
+        return self._now("progress")  # type: ignore[no-any-return]
 
     @progress.setter
     def progress(self, value: bool | None) -> None:
@@ -72,7 +78,7 @@ class _Settings(types.SimpleNamespace):
     @property
     def memory(self) -> int:
         """Bytes a blockwise computation may use for its working arrays (default 256 MiB)."""
-        return self._memory
+        return self._now("memory")  # type: ignore[no-any-return]
 
     @memory.setter
     def memory(self, value: int) -> None:
@@ -80,8 +86,12 @@ class _Settings(types.SimpleNamespace):
             raise InvalidInput("settings.memory", f"{value!r}", "use a number of bytes >= 2**20")
         self._memory = value
 
+    def _now(self, name: str) -> Any:
+        """Give the value for this thread: that of the task that it runs, else the process's."""
+        return _HERE.get({}).get(name, getattr(self, f"_{name}"))
+
     def __setattr__(self, name: str, value: object) -> None:
-        if name.lstrip("_") not in ("device", "threads", "progress", "memory"):
+        if name.lstrip("_") not in NAMES:
             raise InvalidInput(
                 f"settings.{name}", "no such setting", "use device, threads, progress or memory"
             )
@@ -95,6 +105,27 @@ class _Settings(types.SimpleNamespace):
 
 
 settings = _Settings()
+
+
+@contextlib.contextmanager
+def settings_here(values: Mapping[str, Any]) -> Iterator[None]:
+    """Let this thread see other settings for a while, and no other thread of the process.
+
+    For tasks on a worker of a cluster, which run as the settings of their caller say.
+
+    Examples
+    --------
+    >>> with settings_here({"threads": 1}):
+    ...     settings.threads
+    1
+    >>> settings.threads is None
+    True
+    """
+    token = _HERE.set({**_HERE.get({}), **values})
+    try:
+        yield
+    finally:
+        _HERE.reset(token)
 
 
 def available_threads() -> int:

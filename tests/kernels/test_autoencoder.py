@@ -166,6 +166,13 @@ class TestSameBits:
             torch.set_default_dtype(torch.float32)
         np.testing.assert_array_equal(again[0], bits[0])
 
+    def test_random_numbers_are_drawn_on_the_cpu(self, values, split, bits):
+        """Whatever device the process takes by default: one without values here."""
+        with torch.device("meta"):
+            again = self.of(values, split)
+        for one, other in zip(bits, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+
     def test_the_random_state_of_the_process_is_left_alone(self, values, split):
         torch.manual_seed(7)
         np.random.seed(7)  # noqa: NPY002
@@ -173,6 +180,33 @@ class TestSameBits:
         from_bytes(self.of(values, split)[0], n_features=FEATURES, activation="relu")
         assert torch.equal(torch.get_rng_state(), before[0])
         np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+class TestDevice:
+    @pytest.mark.parametrize(
+        ("batch_size", "hidden", "worth"), [(8, (4,), False), (64, (2048, 1024), True)]
+    )
+    def test_a_gpu_is_for_large_steps(self, values, split, monkeypatch, batch_size, hidden, worth):
+        asked = []
+
+        def chosen(device, *, operations):
+            asked.append((device, operations > 2e8))
+            return torch.device("cpu")
+
+        monkeypatch.setattr(kernel, "torch_device", chosen)
+        wanted = Architecture(n_latent=2, hidden_layers=hidden)
+        train(values, split, architecture=wanted, batch_size=batch_size, max_epochs=1)
+        assert asked == [(None, worth)]
+
+    @pytest.mark.gpu
+    def test_the_first_epoch_is_that_of_the_cpu(self, values, split):
+        deep = Architecture(n_latent=RANK, hidden_layers=(512, 128))
+        options = {"architecture": deep, "max_epochs": 1}
+        cpu, gpu = (train(values, split, device=device, **options) for device in ("cpu", "cuda"))
+        np.testing.assert_allclose(gpu.train_loss, cpu.train_loss, rtol=1e-3)
+        np.testing.assert_allclose(gpu.validation_loss, cpu.validation_loss, rtol=1e-3)
+        one, two = (encode(cpu.model, values, device=device) for device in ("cpu", "cuda"))
+        np.testing.assert_allclose(one.embedding, two.embedding, rtol=1e-3, atol=1e-4)
 
 
 def test_a_sparse_table_is_never_dense_as_a_whole(values, split, monkeypatch):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
+from mutua.kernels import cwm_gradients
 from mutua.kernels.cwm_coordinates import Coefficients, by_coordinates
 from mutua.kernels.cwm_gradients import by_gradients
 from mutua.kernels.cwm_hits import Atoms, cwm_hits, free_runs, trimmed_atoms
@@ -137,6 +138,33 @@ def test_gradients_do_not_depend_on_their_batches(n_slots: int) -> None:
     np.testing.assert_allclose(found.coefficient, expected.coefficient, atol=1e-3)
 
 
+def test_fewer_slots_where_the_memory_of_a_gpu_does_not_hold_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values, codes = sequences(3, n=9)
+    atoms = trimmed_atoms(matrices(), penalty=[0.6] * 3, trim=0.3, complement=None)
+    _, _, expected = coefficients(SOLVERS["gradients"], values, codes, atoms, False)
+    real, sizes = cwm_gradients._Problem.start, []
+
+    def limited(self: object, rows: np.ndarray) -> dict:
+        sizes.append(len(rows))
+        if len(rows) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, rows)
+
+    monkeypatch.setattr(cwm_gradients._Problem, "start", limited)
+    most = 2
+    solve = partial(by_gradients, place="cpu")
+    _, _, found = coefficients(solve, values, codes, atoms, False)
+    assert sizes[:3] == [9, 4, 2]
+    for name in ("sequence", "start", "atom"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    np.testing.assert_allclose(found.coefficient, expected.coefficient, atol=1e-3)
+    most = 0
+    with pytest.raises(MemoryLimit, match=r"`attributions`: the smallest piece needs .* MiB"):
+        coefficients(solve, values, codes, atoms, False)
+
+
 @solvers
 def test_what_correlates_with_nothing_takes_no_steps(solve) -> None:
     values, codes = sequences(4)
@@ -235,3 +263,29 @@ def test_gpu_and_cpu_agree(all_letters: bool) -> None:
     for name in ("sequence", "start", "end", "motif", "strand"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     np.testing.assert_allclose(one.coefficient, other.coefficient, atol=5e-3)
+
+
+@pytest.mark.gpu
+def test_gpu_and_cpu_agree_at_size() -> None:
+    """2,000 sequences of 1,000 letters, 30 matrices: all but hits at their limit are the same."""
+    random = np.random.default_rng(0)
+    letters = random.integers(0, 4, (30, 1, 20))
+    cwm = (letters == np.arange(4)[:, None]) * random.gamma(2, size=(30, 1, 20))
+    codes = random.integers(0, 4, (2000, 1000), dtype=np.uint8)
+    values = np.zeros((2000, 4, 1000))
+    np.put_along_axis(values, codes[:, None].astype(np.int64), 0.1, axis=1)
+    for row in range(2000):
+        for start in range(20, 960, 97):
+            motif = random.integers(30)
+            best = cwm[motif].argmax(axis=0)
+            codes[row, start : start + 20] = best
+            values[row, :, start : start + 20] = cwm[motif] * random.uniform(1, 4)
+    atoms = trimmed_atoms(cwm, penalty=[0.7] * 30, trim=0.3, complement=COMPLEMENT)
+    options = {"all_letters": False, "tolerance": 1e-5, "max_steps": 10_000}
+    found = []
+    for device in ("cpu", "cuda"):
+        hits = cwm_hits(values, codes, atoms, device=device, **options)
+        columns = (hits.sequence, hits.start, hits.motif, hits.strand)
+        found.append(set(zip(*(column.tolist() for column in columns), strict=True)))
+    assert len(found[0]) > 10_000
+    assert len(found[0] ^ found[1]) < 1e-3 * len(found[0])

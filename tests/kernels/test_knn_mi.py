@@ -144,6 +144,16 @@ def test_integers_and_other_orders_in_memory_are_standardized_alike() -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 5), (3, 4), (0, 1), (6, 9)])
+def test_columns_of_a_larger_table_are_standardized_as_in_it(first: int, last: int) -> None:
+    random = np.random.default_rng(3)
+    x, y = random.lognormal(size=(1031, 9)), random.normal(size=(1031, 2))
+    whole, targets = standardized(x, y, seed=4)
+    part, again = standardized(x[:, first:last], y, seed=4, place=(first, 9))
+    np.testing.assert_array_equal(part, whole[:, first:last])
+    np.testing.assert_array_equal(again, targets)
+
+
 def test_bad_input_is_refused() -> None:
     x, y = np.ones((9, 2)), np.ones((9, 1))
     for arguments, k, argument in (

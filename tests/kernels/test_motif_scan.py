@@ -179,4 +179,4 @@ def test_several_callers_at_once_and_numba_as_before() -> None:
 def test_another_memelite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace())
     with pytest.raises(MissingDependency, match="memelite has no _block_layout"):
-        scanner(random_motifs(3, [7]))
+        scanner(random_motifs(3, [7])).scan(random_codes(0, (2, 30)))

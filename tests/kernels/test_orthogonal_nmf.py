@@ -162,7 +162,7 @@ class TestDevice:
         with pytest.raises(DeviceUnavailable):
             factorize(planted(0.3)[0], 3, seeds=[0], device="cuda")
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+    @pytest.mark.gpu
     @pytest.mark.parametrize("orthogonal", [True, False])
     def test_cuda_is_as_the_cpu(self, orthogonal):
         X = planted(0.3)[0]

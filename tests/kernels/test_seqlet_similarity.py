@@ -2,9 +2,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 
+from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
+from mutua.kernels import torch_jaccard
 from mutua.kernels.pattern_sites import Features, site_features
 from mutua.kernels.seqlet_similarity import (
     best_jaccard,
@@ -12,6 +15,7 @@ from mutua.kernels.seqlet_similarity import (
     laid_over_neighbours,
     rank_correlations,
 )
+from mutua.kernels.torch_jaccard import best_jaccard_on
 from tests.kernels.pattern_examples import contexts, sites
 from tests.reference import patterns as reference
 
@@ -100,3 +104,73 @@ def test_rank_correlations_are_those_of_scipy() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     a[2] = 3
     assert np.isnan(rank_correlations(a, b)).tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("hypothetical", [True, False])
+@pytest.mark.parametrize("stranded", [True, False])
+@pytest.mark.parametrize("tile", [None, 4, 1])
+def test_torch_gives_the_same_bits(hypothetical: bool, stranded: bool, tile: int | None) -> None:
+    made = contexts(11, hypothetical=hypothetical, stranded=stranded)
+    made.values[3] = 0
+    made.values[4::2] = np.abs(made.values[4::2])
+    made.values[5::2] = -np.abs(made.values[5::2])
+    made = site_features(made, sites(11), 14)
+    index = np.random.default_rng(0).integers(0, 11, (11, 7)).astype(np.int32)
+    for most_shift in (0, 4):
+        wanted = best_jaccard(made, index, most_shift=most_shift)
+        found = best_jaccard_on("cpu", made, index, most_shift=most_shift, tile=tile)
+        assert (wanted < 0).any()
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_torch_without_seqlets_or_neighbours() -> None:
+    made = features(3)
+    assert best_jaccard_on("cpu", made, np.zeros((3, 0), np.int32), most_shift=2).shape == (3, 0)
+    none = Features(made.forward[:0], made.turned[:0], made.total[:0])
+    assert best_jaccard_on("cpu", none, np.zeros((0, 2), np.int32), most_shift=2).shape == (0, 2)
+
+
+def test_fewer_seqlets_at_once_where_memory_does_not_hold_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = features(9)
+    wanted = best_jaccard(made, everyone(9), most_shift=2)
+    real, tiles = torch_jaccard._best, []
+
+    def limited(strands: object, total: object, rows: slice, near: object, shift: int) -> object:
+        tiles.append(len(near))
+        if len(near) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(strands, total, rows, near, shift)
+
+    monkeypatch.setattr(torch_jaccard, "_best", limited)
+    most = 4
+    found = best_jaccard_on("cpu", made, everyone(9), most_shift=2, tile=8)
+    np.testing.assert_array_equal(found, wanted)
+    assert tiles == [8, 4, 4, 1]
+    most = 0
+    with pytest.raises(MemoryLimit, match="`seqlets`: the smallest piece needs"):
+        best_jaccard_on("cpu", made, everyone(9), most_shift=2, tile=8)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_devices() -> None:
+    made = features(3)
+    with pytest.raises(DeviceUnavailable, match="device='cuda'"):
+        best_jaccard(made, everyone(3), most_shift=1, device="cuda")
+    with pytest.raises(InvalidInput, match="device"):
+        best_jaccard(made, everyone(3), most_shift=1, device="tpu")
+    wanted = best_jaccard(made, everyone(3), most_shift=1)
+    found = best_jaccard(made, everyone(3), most_shift=1, device="auto")
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_bits() -> None:
+    """3,000 seqlets with 500 neighbours each."""
+    made = site_features(contexts(3000, 60), sites(3000), 50)
+    index = np.random.default_rng(0).integers(0, 3000, (3000, 500)).astype(np.int32)
+    wanted, found = (
+        best_jaccard(made, index, most_shift=15, device=device) for device in ("cpu", "cuda")
+    )
+    np.testing.assert_array_equal(found, wanted)

@@ -262,7 +262,25 @@ class TestRecovery:
         np.testing.assert_allclose(other.coupling, exact.coupling, atol=0.03)
         np.testing.assert_allclose(other.response, exact.response, atol=0.1)
         assert found["exact"].residual < 1e-6
-        assert 1e-6 < found["mcmc"].residual < 0.05
+        assert 1e-6 < found["mcmc"].residual <= 0.01
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_chains_come_near_the_exact_optimum(self, seed):
+        """Averages of many sweeps leave a residual that the kept states alone do not reach."""
+        at = network(6, 8, seed=3)
+        states, condition = reference.sample(*at, n_cells=[400] * 8, seed=0)
+        data = count_states(states, condition, n_conditions=8)
+        penalty, moments = Penalty(np.full((6, 6), 0.01)), moments_of(data)
+        fit = fit_network(data, penalty, method="mcmc", n_samples=4096, seed=seed)
+        problem = Problem(moments, penalty, pseudo=False)
+        with Workers(1) as workers:
+            exact = ExactLikelihood(moments, workers)
+            residual = problem.residual(exact, fit.network)
+            best = problem.solve(exact).value
+            value = objective("exact", penalty, exact, fit.network)
+        assert residual <= 0.012
+        assert fit.residual == pytest.approx(residual, abs=0.012)
+        assert value - best < 1e-3 * 8 / 2
 
     def test_order_of_nodes_and_conditions_does_not_matter(self):
         states, condition, data = cells(4, 3, n=120)

@@ -239,6 +239,55 @@ class TestChains:
         np.testing.assert_allclose(found.square, expected.square, atol=0.015)
         np.testing.assert_allclose(found.product, expected.product, atol=0.03)
 
+    def test_averages_are_those_of_enumeration(self):
+        """Nearer than the kept states of as many sweeps, and symmetric."""
+        at = network(4, 3, seed=5)
+        *_, data = cells(4, 3)
+        with Workers() as workers:
+            chains = Chains(data, n_chains=200, seed=1, workers=workers)
+            found = chains.average(at, n_sweeps=400, burn_in=30)
+            drawn = sampled_moments(chains.draw(at, n_draws=400, every=1, burn_in=0))
+        expected = model_moments(*at)
+        np.testing.assert_allclose(found.mean, expected.mean, atol=0.008)
+        np.testing.assert_allclose(found.square, expected.square, atol=0.008)
+        np.testing.assert_allclose(found.product, expected.product, atol=0.015)
+        np.testing.assert_array_equal(found.product, found.product.T)
+        np.testing.assert_allclose(np.diag(found.product), found.square.sum(axis=1), atol=1e-14)
+        off = [np.abs(one.mean - expected.mean).mean() for one in (found, drawn)]
+        assert off[0] < off[1]
+
+    def test_averages_go_on_with_the_chains_and_ignore_threads(self):
+        at = network(3, 4)
+        *_, data = cells(3, 4)
+        found = []
+        for n_threads in (1, 2):
+            with Workers(n_threads) as workers:
+                chains = Chains(data, n_chains=5, seed=0, workers=workers)
+                found.append(chains.average(at, n_sweeps=6, burn_in=2))
+                after = chains.draw(at, n_draws=1, every=1, burn_in=0)
+                other = Chains(data, n_chains=5, seed=0, workers=workers)
+                whole = other.draw(at, n_draws=9, every=1, burn_in=0)
+                np.testing.assert_array_equal(after, whole[:, -5:])
+        for one, two in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+    def test_excess_makes_the_gradients_those_of_other_moments(self):
+        at, other = network(3, 2), network(3, 2, seed=1)
+        *_, data = cells(3, 2)
+        draws = np.random.default_rng(0).integers(-1, 2, (2, 50, 3)).astype(np.int8)
+        with Workers(1) as workers:
+            plain = SampledLikelihood(moments_of(data), draws, other, workers)
+            excess = plain.excess_at(at, model_moments(*at))
+            corrected = SampledLikelihood(moments_of(data), draws, other, workers, excess)
+            _, by_coupling, by_response = corrected(*at)
+            _, *expected = ExactLikelihood(moments_of(data), workers)(*at)
+            np.testing.assert_allclose(by_coupling, expected[0], atol=1e-12)
+            np.testing.assert_allclose(by_response, expected[1], atol=1e-12)
+            found = gradient_by_differences(
+                lambda response: corrected(other.coupling, response)[0], at.response
+            )
+            np.testing.assert_allclose(corrected(other.coupling, at.response)[2], found, atol=1e-7)
+
     def test_seed_and_threads(self):
         at = network(5, 4)
         *_, data = cells(5, 4)

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mutua.errors import InvalidInput
+from mutua.errors import InvalidInput, MemoryLimit
 from mutua.kernels.conv_layers import trace_convolutions
 from mutua.kernels.letters import one_hot
 from mutua.kernels.window_activations import ActiveWindows, WindowEvaluator, best_apart
@@ -231,6 +231,56 @@ def test_activations_that_are_not_finite_are_refused() -> None:
         model.first.weight[2] = torch.inf
     with pytest.raises(InvalidInput, match="neuron first:2, first for sequence 40"):
         evaluators(model)[0].maxima(sequences(), first_sequence=40)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("residual", 2), ("instance norm", 50)], ids=["dense", "one by one"]
+)
+def test_smaller_blocks_where_the_memory_of_a_gpu_does_not_hold_one(
+    name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what a GPU does, done on the CPU."""
+    found = evaluators(make(name))[-1]
+    codes, letters = sequences(3), one_hot(sequences(n=7, length=found.receptive_field), 4)
+    expected = found.windows(one_hot(codes, 4)), found.maxima(codes), found(letters)
+    monkeypatch.setattr(WindowEvaluator, "_on_gpu", True)
+    real, sizes = WindowEvaluator._channels, []
+
+    def limited(self: WindowEvaluator, batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        if len(batch) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, batch)
+
+    monkeypatch.setattr(WindowEvaluator, "_channels", limited)
+    np.testing.assert_allclose(found.windows(one_hot(codes, 4)), expected[0], atol=1e-5)
+    np.testing.assert_allclose(found.maxima(codes).activation, expected[1].activation, atol=1e-5)
+    np.testing.assert_allclose(found(letters), expected[2], atol=1e-5)
+    assert sum(size > most for size in sizes) < 4  # what fits is kept in mind
+    assert max(sizes) > most
+    most = 0
+    with pytest.raises(MemoryLimit, match=r"`sequences`: the smallest piece needs .* MiB"):
+        found.maxima(codes)
+
+
+@pytest.mark.gpu
+def test_gpu_agrees_with_cpu_at_size() -> None:
+    """10,000 sequences of 500 letters, 256 channels behind two poolings, without TF32."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv1d(4, 128, 11), nn.ReLU(), nn.MaxPool1d(3), nn.Conv1d(128, 256, 7), nn.ReLU(),
+        nn.MaxPool1d(3), nn.Conv1d(256, 256, 5),
+    )  # fmt: skip
+    codes, both = sequences(10_000, 500), []
+    for device in ("cpu", "cuda"):
+        traced = trace_convolutions(model, n_letters=4, length=500, device=device)
+        found = WindowEvaluator(traced, "6")
+        windows = one_hot(codes[:2000, : found.receptive_field], 4)
+        both.append(
+            (found.maxima(codes).activation, found(windows), found.layer_maps(windows, "3"))
+        )
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(one).max())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

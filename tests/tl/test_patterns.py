@@ -1,10 +1,14 @@
 """Patterns: what was planted is found, and what cannot be used is refused."""
 
 import functools
+import re
+import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import mutua as mt
@@ -240,7 +244,8 @@ def test_seqlets_of_the_user_are_used() -> None:
     given = mt.tl.seqlets(made.attributions, threshold=0.005, min_length=6)
     check_recovery(made, patterns(made.attributions, seqlets=given))
     few = given.isel(annotation=slice(10))
-    assert patterns(made.attributions, seqlets=few).motifs.sizes["motif"] == 0
+    with pytest.warns(UserWarning, match=r"are less than min_sites=20$"):
+        assert patterns(made.attributions, seqlets=few).motifs.sizes["motif"] == 0
 
 
 def test_seqlets_near_an_end_are_within_their_sequence() -> None:
@@ -303,8 +308,49 @@ def test_the_same_seed_gives_the_same_whatever_threads_and_chunks(
             assert one.equals(other)
 
 
-def empty_of(attributions: Dataset[Attributions]) -> None:
-    found = patterns(attributions)
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_way_of_a_gpu_gives_the_same_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    attributions = planted(60, 70, hypothetical=False, seed=2, signs=(1, 1)).attributions
+    near = {"n_neighbors": 9, "window": 12, "flank": 3, "min_sites": 8}
+    expected = patterns(attributions, **near, device="cpu")
+    for where in ("seqlet_similarity", "seqlet_kmers"):
+        monkeypatch.setattr(
+            f"mutua.kernels.{where}.torch_gpu",
+            lambda device, **_: "cpu" if device == "cuda" else None,
+        )
+    found = patterns(attributions, **near, device="cuda")
+    assert found.motifs.sizes["motif"] > 1
+    for one, other in zip(found, expected, strict=True):
+        assert one.equals(other)
+    arguments = read_record(found.motifs)["steps"][-1]["arguments"]
+    assert arguments["device"] == "cuda"
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_patterns() -> None:
+    """Some 5,000 seqlets."""
+    attributions = planted(3000, 200).attributions
+    expected, found = (patterns(attributions, device=device) for device in ("cpu", "cuda"))
+    assert found.motifs.sizes["motif"] > 2
+    for one, other in zip(found, expected, strict=True):
+        assert one.equals(other)
+
+
+def empty_of(attributions: Dataset[Attributions], message: str | None) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = patterns(attributions)
+    said = [str(one.message) for one in caught if one.filename == __file__]
+    assert len(said) == (message is not None)
+    assert all(re.match(message or "", one) for one in said), said
     assert found.motifs.sizes["motif"] == 0
     assert found.seqlets.sizes["annotation"] == 0
     mt.MotifSet.check(found.motifs)
@@ -312,11 +358,38 @@ def empty_of(attributions: Dataset[Attributions]) -> None:
 
 def test_nothing_gives_nothing() -> None:
     attributions = small().attributions
-    empty_of(attributions.isel(sequence=slice(0)))
-    empty_of(attributions.assign(attribution=0 * attributions["attribution"]))
-    empty_of(attributions.isel(sequence=slice(1)))
-    empty_of(attributions.assign(
-        codes=xr.full_like(attributions["codes"], 254)))  # fmt: skip
+    none = "no patterns: 0 seqlets of positive and 0 of negative attribution are less than min_sit"
+    empty_of(attributions.isel(sequence=slice(0)), None)
+    empty_of(attributions.assign(attribution=0 * attributions["attribution"]), none)
+    few = r"no patterns: \d seqlets of positive and \d of .* are less than min_sites=20$"
+    empty_of(attributions.isel(sequence=slice(1)), few)
+    unknown = xr.full_like(attributions["codes"], 254)
+    empty_of(attributions.assign(codes=unknown), none)
+
+
+def test_too_few_sites_are_said() -> None:
+    with pytest.warns(UserWarning, match=r"have none of 140 sites or more .min_sites=. that say "):
+        patterns(small().attributions, min_sites=140)
+
+
+def test_of_sequences_with_little_room_one_is_told_what_to_do() -> None:
+    """Half of each sequence, and with smaller windows there are patterns."""
+    made = planted(90, 53, signs=(1,), seed=4, hypothetical=False)
+    codes = made.attributions["codes"].values
+    noise = np.random.default_rng(0).normal(size=codes.shape)
+    meant = mt.pp.one_hot(made.attributions) * noise[:, None]
+    with pytest.warns(
+        UserWarning,
+        match=r"no patterns: .*\. Sequences of 53 letters leave little room for seqlets of 41 .win"
+        r"dow= \+ 2 flank=. and patterns of 50 .width= \+ 2 extension=.: use smaller ones, such as",
+    ):
+        nothing = patterns(made.attributions.assign(
+            attribution=made.attributions["attribution"].copy(data=meant.astype(np.float32))
+        ))  # fmt: skip
+    assert nothing.motifs.sizes["motif"] == 0
+    smaller = {"window": 9, "flank": 4, "width": 12, "extension": 3}
+    found = patterns(made.attributions, **smaller)
+    assert likeness(found.motifs, 0, MOTIFS[0]) > 0.9
 
 
 def test_one_sign_alone() -> None:
@@ -352,7 +425,7 @@ def test_what_is_refused() -> None:
         ("density", "dense"), ("stranded", "yes"), ("window", 0), ("flank", -1), ("fdr", 1.5),
         ("min_fraction", 0.5), ("max_seqlets", 0), ("n_neighbors", 0), ("perplexity", 0.5),
         ("n_starts", 0), ("min_sites", 1), ("width", 0), ("extension", -1), ("trim", 2),
-        ("seed", -1),
+        ("device", "tpu"), ("seed", -1),
     ],
 )  # fmt: skip
 def test_options_out_of_range(name: str, value: object) -> None:

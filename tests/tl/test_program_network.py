@@ -10,12 +10,15 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 from scipy import sparse
 
 import mutua as mt
 from mutua.blocks import is_chunked
-from mutua.errors import InvalidInput
+from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.kernels import spin_fit
+from mutua.kernels.spin_backends import OnTorch
 from mutua.kernels.three_levels import three_levels
 from mutua.models import slots
 from tests.reference import spin_network as reference
@@ -102,6 +105,23 @@ class TestResult:
         assert np.abs(relative.sel(condition="g0/x")).idxmax("node") == "P0"
         assert relative.sel(condition="g1/y", node="P1") < -0.3
         assert network.attrs["method"] == method
+
+    def test_device_is_in_the_record_and_changes_nothing(self):
+        adata = screen()
+        network = network_of(adata, device="cpu")
+        assert json.loads(network.attrs["mutua"])["steps"][-1]["arguments"]["device"] == "cpu"
+        np.testing.assert_array_equal(network["response"], network_of(adata)["response"])
+
+    def test_gpu_gives_the_same_network(self, monkeypatch):
+        """Torch, on its CPU."""
+        adata = screen()
+        options = {"method": "pseudo_likelihood", "n_bootstraps": 3}
+        expected = network_of(adata, **options)
+        monkeypatch.setattr(spin_fit, "backend_for", lambda *_, **__: OnTorch(torch.device("cpu")))
+        found = network_of(adata, **options)
+        for name in ("coupling", "response", "response_relative"):
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+        np.testing.assert_allclose(found["coupling_p"], expected["coupling_p"], atol=0.01)
 
     def test_directed_couplings_differ_by_direction(self):
         network = network_of(screen(), directed=True)
@@ -464,6 +484,15 @@ class TestBadInput:
         adata.obs["condition"] = "a"
         with pytest.raises(InvalidInput, match="'exact' for 17 nodes"):
             mt.tl.program_network(adata, condition="condition", level="gene", method="exact")
+
+    def test_devices(self):
+        self.refused("device", device="tpu")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+    @pytest.mark.parametrize("method", ["exact", "pseudo_likelihood", "mcmc"])
+    def test_no_gpu(self, method):
+        with pytest.raises(DeviceUnavailable, match="device='cuda'"):
+            network_of(screen(), method=method, device="cuda")
 
     def test_numbers(self):
         self.refused("n_bootstraps", n_bootstraps=-1)

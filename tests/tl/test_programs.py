@@ -7,14 +7,17 @@ import anndata
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 import mutua as mt
-from mutua.errors import InvalidInput
+from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.kernels import orthogonal_nmf
 from mutua.kernels import program_activity as activity_kernel
+from mutua.kernels.matrix_passes import Passes
 from mutua.models import provenance, slots
 from mutua.tl import _program_values
 from mutua.tl._cell_sample import balanced_counts, clusters_of, draw_cells
@@ -134,6 +137,34 @@ class TestPrograms:
         scaled = adata.X.astype(float) / adata.uns["programs"]["scale"]
         expected = np.abs(np.linalg.svd(scaled, full_matrices=False)[2][0])
         np.testing.assert_allclose(adata.varm["programs"][:, 0], expected, atol=1e-8)
+
+
+class TestDevice:
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+    def test_no_gpu(self, adata):
+        with pytest.raises(DeviceUnavailable, match="device='cuda'"):
+            mt.tl.programs(adata, device="cuda", **QUICK)
+        assert not set(adata.uns) - {"kept"}
+
+    def test_is_in_the_record(self, adata, done):
+        mt.tl.programs(adata, device="cpu", **QUICK)
+        assert adata.uns["programs"]["parameters"]["device"] == "cpu"
+        assert_same(adata, done)
+
+    @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_matrix])
+    def test_a_gpu_gives_the_same_programs(self, adata, done, monkeypatch, layout):
+        """Rows as they are made on a GPU, on torch's CPU."""
+        made = []
+
+        def on_device(values, scale):
+            made.append(values)
+            return Passes(values, scale, rows=50, on_device=True)
+
+        monkeypatch.setattr(orthogonal_nmf, "Passes", on_device)
+        adata.X = layout(adata.X)
+        mt.tl.programs(adata, device="cpu", **QUICK)
+        assert made
+        assert_same(adata, done, rtol=1e-3, atol=2e-3)
 
 
 class TestSameResult:

@@ -214,6 +214,26 @@ def test_protein() -> None:
         scan(seqs, motifs)
 
 
+@pytest.mark.parametrize("unknown", ["drop", "neutral"])
+def test_the_way_of_a_gpu_gives_the_same_hits(
+    unknown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All motifs of JASPAR, with torch on the CPU; whatever the chunks."""
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, (3, 1501), dtype=np.uint8)
+    codes[random.random(codes.shape) < 0.003] = 254
+    codes[1, -400:] = 255
+    seqs = mt.SequenceSet.build(codes, alphabet="DNA")
+    known = mt.datasets.jaspar()
+    wanted = scan(seqs, known, unknown=unknown, device="cpu")
+    monkeypatch.setattr("mutua.kernels.motif_scan.torch_gpu", lambda device, **_: "cpu")
+    assert wanted.sizes["annotation"] > 300
+    for given in (seqs, seqs.chunk({"sequence": 2, "position": 700})):
+        found = scan(given, known, unknown=unknown, device="cuda")
+        xr.testing.assert_identical(found.drop_attrs(), wanted.drop_attrs())
+    assert json.loads(found.attrs["mutua"])["steps"][-1]["arguments"]["device"] == "cuda"
+
+
 @pytest.mark.parametrize("level", [0.05, 0.01, 0.002])
 def test_p_values_are_uniform_for_random_sequences(level: float) -> None:
     """Scores are rounded for their p-values, towards larger ones."""
@@ -239,7 +259,7 @@ def test_refusals(sequences: xr.Dataset, motifs: xr.Dataset) -> None:
     for argument, value in (
         ("p_threshold", 0), ("p_threshold", 1.5), ("p_threshold", float("nan")),
         ("strand", "reverse"), ("unknown", "N"), ("pseudocount", 0), ("background", [0.5, 0.5]),
-        ("background", [0.0, 0.5, 0.2, 0.3]),
+        ("background", [0.0, 0.5, 0.2, 0.3]), ("device", "tpu"),
     ):  # fmt: skip
         with pytest.raises(InvalidInput, match=f"`{argument}`"):
             scan(sequences, motifs, **{argument: value})

@@ -18,6 +18,7 @@ import xxhash
 from zarr.abc.store import ByteRequest
 from zarr.abc.store import Store as ZarrStore
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.common import concurrent_map
 from zarr.core.sync import sync
 from zarr.storage import WrapperStore
 
@@ -28,6 +29,8 @@ __all__ = ["MANIFEST", "Files", "HashingStore", "VerifyingStore", "hash_bytes", 
 MANIFEST = "manifest.json"
 METADATA = "zarr.json"
 _OLD_METADATA = frozenset({".zgroup", ".zarray", ".zattrs", ".zmetadata"})
+_READ_AT_ONCE = 4
+_MOST_TRAVELLED = 16
 _CHUNK = re.compile(r"(.*)/c((?:/[0-9]+)*)")
 
 
@@ -87,13 +90,21 @@ class HashingStore(WrapperStore[ZarrStore]):
         content = value.as_numpy_array()
         self.files[key] = hash_bytes(content), content.nbytes
 
-    async def _note_what_others_wrote(self) -> None:
-        """Hash what did not come through this process (workers of dask.distributed write too)."""
-        async for key in self.list():
-            if key not in self.files:
-                value = await self.get(key, default_buffer_prototype())
-                if value is not None:
-                    self._note(key, value)
+    async def _note_what_others_wrote(self, keys: list[str]) -> None:
+        """Hash what did not come through this process (workers of dask.distributed write too).
+
+        A few files are in memory at a time. What else lies there is what a worker has left that
+        died while it wrote; it goes.
+        """
+
+        async def note(key: str) -> None:
+            value = await self.get(key, default_buffer_prototype())
+            if value is not None:
+                self._note(key, value)
+
+        await concurrent_map([(key,) for key in keys], note, limit=_READ_AT_ONCE)
+        for key in [key async for key in self.list() if key not in self.files]:
+            await self.delete(key)
 
     def finish(self, members: Mapping[str, Any]) -> None:
         """Make sure that every chunk of every array is there.
@@ -109,8 +120,9 @@ class HashingStore(WrapperStore[ZarrStore]):
             If a chunk is missing.
         """
         expected = list(_chunk_keys(members))
-        if any(key not in self.files for key in expected):
-            sync(self._note_what_others_wrote())
+        theirs = [key for key in expected if key not in self.files]
+        if theirs:
+            sync(self._note_what_others_wrote(theirs))
         missing = next((key for key in expected if key not in self.files), None)
         if missing is not None:
             raise StoreUnwritable(
@@ -157,6 +169,10 @@ class Files:
         return found
 
 
+_travelled: dict[str, Files] = {}
+"""What was read for stores from other processes, by digest: every task brings a store."""
+
+
 class VerifyingStore(WrapperStore[ZarrStore]):
     """The zarr store of one element, giving exactly what was written or an error.
 
@@ -192,6 +208,8 @@ class VerifyingStore(WrapperStore[ZarrStore]):
 
     async def _known(self) -> Files:
         if self._files is None:
+            self._files = _travelled.get(self.digest)
+        if self._files is None:
             prototype = default_buffer_prototype()
             manifest = await super().get(MANIFEST, prototype)
             root = await super().get(METADATA, prototype)
@@ -201,6 +219,9 @@ class VerifyingStore(WrapperStore[ZarrStore]):
                 self.digest,
                 self.where,
             )
+            if len(_travelled) >= _MOST_TRAVELLED:
+                _travelled.clear()
+            _travelled[self.digest] = self._files
         return self._files
 
     async def get(

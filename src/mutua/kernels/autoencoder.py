@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import progress_steps, ready
 from mutua.kernels.autoencoder_model import Architecture, Autoencoder, Scaling, first_network
+from mutua.kernels.devices import torch_device
 from mutua.settings import show_progress
 
 __all__ = [
@@ -32,6 +33,10 @@ __all__ = [
 
 _BLOCK: Final = 256
 """Rows at once where nothing is learned: always as many, so that settings change no last bits."""
+_STEP: Final = 2e7
+"""Operations of a step that a CPU does in the millisecond in which a GPU starts its kernels."""
+_EPOCHS: Final = 50
+"""As they come to be, for the choice of a device."""
 
 
 class Training(NamedTuple):
@@ -195,9 +200,12 @@ def train(
     with torch.inference_mode(False):  # weights of a caller's inference mode cannot learn
         network = first_network(values.shape[1], architecture, draws)
     model = Autoencoder(network, scaling)
+    a_step = 6.0 * _n_weights(network) * batch_size
+    n_steps = _EPOCHS * len(split.training) / batch_size
+    where = torch_device(device, operations=a_step * n_steps if a_step >= _STEP else 0).type
     losses: list[tuple[float, float]] = []
     best, best_epoch, best_weights = math.inf, 0, network.state_dict()
-    with torch.inference_mode(False), ready(network, device) as place, _one_thread():
+    with torch.inference_mode(False), ready(network, where) as place, _one_thread():
         baseline = _squares(values, split.validation, scaling) / values.shape[1]
         optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
         with _epochs(max_epochs, progress) as epochs:
@@ -237,8 +245,14 @@ def encode(
     """
     import torch
 
-    with torch.inference_mode(False), ready(model.network, device) as place, _one_thread():
-        return _apply(model, values, np.arange(values.shape[0]), place, progress)
+    n = values.shape[0]
+    where = torch_device(device, operations=2.0 * n * _n_weights(model.network)).type
+    with torch.inference_mode(False), ready(model.network, where) as place, _one_thread():
+        return _apply(model, values, np.arange(n), place, progress)
+
+
+def _n_weights(network: Any) -> int:
+    return sum(part.numel() for part in network.parameters())
 
 
 def _scaling(values: Any, rows: npt.NDArray[np.int64], standardize: bool) -> Scaling:

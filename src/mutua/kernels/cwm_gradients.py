@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mutua.kernels.cwm_coordinates import Coefficients
+from mutua.kernels.devices import with_tiles
 from mutua.settings import settings
 
 __all__ = ["by_gradients"]
@@ -55,9 +56,15 @@ def by_gradients(
     max_steps
         Most gradient steps for a sequence.
     n_slots
-        Sequences in a batch; by default what half of the free memory of the device holds.
+        Sequences in a batch; by default what half of the free memory of the device holds, and
+        half of that as long as it does not.
     place
         The torch device.
+
+    Raises
+    ------
+    MemoryLimit
+        If the GPU's memory does not hold one sequence.
     """
     import torch
 
@@ -66,15 +73,22 @@ def by_gradients(
         none = np.zeros(0, np.int32)
         return Coefficients(none, none, none, none.astype(np.float32), np.zeros(n),
                             np.zeros(n, np.int32))  # fmt: skip
+    slot_bytes = 4 * _TENSORS * len(width) * length
     if n_slots is None:
         memory = settings.memory
         if place == "cuda":
             memory = torch.cuda.mem_get_info()[0] // 2
-        n_slots = max(1, int(memory // (4 * _TENSORS * len(width) * length)))
+        n_slots = max(1, int(memory // slot_bytes))
     exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
     with torch.no_grad(), exact:
         problem = _Problem(signal, codes, runs, matrices, width, penalty, tolerance, place)
-        return _solve(problem, n, n_slots, max_steps)
+        return with_tiles(
+            lambda slots: _solve(problem, n, slots, max_steps),
+            min(n_slots, n),
+            smallest=1,
+            argument="attributions",
+            needed=lambda slots: float(slots) * slot_bytes,
+        )
 
 
 def _solve(problem: _Problem, n: int, n_slots: int, max_steps: int) -> Coefficients:

@@ -22,7 +22,7 @@ from numba import njit
 
 from mutua.kernels.cwm_coordinates import Coefficients, by_coordinates
 from mutua.kernels.cwm_gradients import by_gradients
-from mutua.kernels.devices import asked_device, torch_device
+from mutua.kernels.devices import torch_gpu
 from mutua.kernels.letters import PADDING
 from mutua.kernels.rows import over_rows
 
@@ -211,9 +211,7 @@ def cwm_hits(
 
 
 def _solver(device: str | None) -> Any:
-    if asked_device(device) == "cpu":  # torch is not needed
-        return by_coordinates
-    return by_gradients if torch_device(device).type == "cuda" else by_coordinates
+    return by_gradients if torch_gpu(device) else by_coordinates
 
 
 def free_runs(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:

@@ -8,7 +8,9 @@ no other (``CUDA_VISIBLE_DEVICES``): within a process the first visible one is u
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import gc
 import importlib
 import logging
 import os
@@ -19,7 +21,16 @@ from typing import Any, TypeVar
 from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
 from mutua.settings import DEVICES, settings
 
-__all__ = ["WORTH", "asked_device", "on_cuda", "simulated", "torch_device", "with_tiles"]
+__all__ = [
+    "WORTH",
+    "asked_device",
+    "free_memory",
+    "on_cuda",
+    "simulated",
+    "torch_device",
+    "torch_gpu",
+    "with_tiles",
+]
 
 WORTH = 2e8
 """Elementary operations (increments, multiplications, comparisons) from which on ``"auto"`` takes
@@ -78,6 +89,27 @@ def torch_device(device: str | None, *, operations: float = float("inf")) -> Any
 
     asked = asked_device(device)
     return torch.device("cuda" if _chosen(asked, operations, _torch_lacks) else "cpu")
+
+
+def torch_gpu(device: str | None, *, operations: float = float("inf")) -> str | None:
+    """Give the GPU of torch for what a CPU does without torch; None where it is the CPU.
+
+    Parameters and errors are those of :func:`torch_device`. For the CPU torch is not imported,
+    which takes seconds.
+
+    Examples
+    --------
+    >>> torch_gpu("cpu") is None
+    True
+    """
+    asked = asked_device(device)
+    if asked == "cpu" or (asked == "auto" and operations < WORTH):
+        return None
+    if asked == "auto" and "torch" not in sys.modules and not _has_driver():
+        _log_once("there is no driver of a GPU")
+        return None
+    place = torch_device(asked, operations=operations).type
+    return None if place == "cpu" else str(place)
 
 
 def on_cuda(device: str | None, *, operations: float = float("inf")) -> bool:
@@ -214,6 +246,16 @@ def _torch_lacks() -> str:
     return f"torch {torch.__version__} finds no usable GPU: is there one, and its driver?"
 
 
+@functools.cache
+def _has_driver() -> bool:
+    """Tell whether the system has the driver that torch and numba need for a GPU."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
 def _numba_lacks() -> str:
     """Say why numba cannot use a GPU; nothing if it can."""
     try:
@@ -222,7 +264,13 @@ def _numba_lacks() -> str:
         return f"numba has no CUDA here ({error}): pip install 'mutua[cuda]'"
     if cuda.is_available():
         return ""
-    return "numba finds no usable GPU: is there one, its driver, and the CUDA toolkit?"
+    if cuda.cuda_error() is not None:
+        reason = " ".join(cuda.cuda_error().split()).rstrip(".")
+        return f"numba finds no usable GPU: {reason}"
+    return (
+        "numba finds a driver and no CUDA toolkit: pip install 'numba-cuda[cu12]' or "
+        "'numba-cuda[cu13]', the version that nvidia-smi shows"
+    )
 
 
 def _numba_cuda() -> Any:
@@ -232,12 +280,18 @@ def _numba_cuda() -> Any:
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    # numba's error of the driver: its code or its name, as versions differ.
-    return "OUT_OF_MEMORY" in str(error) or "out of memory" in str(error)
+    # The driver, as numba and torch tell of it, and the libraries of linear algebra (a handle of
+    # cuBLAS needs memory too).
+    said = str(error)
+    return any(sign in said for sign in ("OUT_OF_MEMORY", "out of memory", "STATUS_ALLOC_FAILED"))
 
 
 def _forget_freed_memory() -> None:
-    """Have torch give back what it keeps of freed memory, which numba could not take."""
+    """Give back to the GPU what torch and numba keep of freed memory: neither sees the other's."""
+    # An error that came through a future is part of a cycle, which keeps its frames' arrays.
+    gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if "numba.cuda" in sys.modules and not simulated() and not _numba_lacks():
+        _numba_cuda().current_context().deallocations.clear()

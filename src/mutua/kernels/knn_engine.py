@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from mutua.errors import InvalidInput
+from mutua.kernels.devices import asked_device, on_cuda
 from mutua.kernels.knn_counts import Digammas, digammas
 from mutua.kernels.knn_lanes import Trees, lane_sums, search_trees
 from mutua.kernels.knn_strips import strip_sums
@@ -19,7 +20,7 @@ from mutua.kernels.threads import Workers
 from mutua.kernels.vectors import WIDTH
 from mutua.settings import settings
 
-__all__ = ["Pairs", "blocks_of_pairs", "check_tables"]
+__all__ = ["PairBlock", "Pairs", "blocks_of_pairs", "check_tables", "crowd", "runs_on_cuda"]
 
 Reals = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -30,11 +31,13 @@ _TASKS = 8  # for each thread
 _SEARCHES = 60.0  # what the counts of a sample in all lanes cost, in samples walked past
 _STRIPS = 45.0  # what one sample of one pair costs in strips
 _LOOKED_AT = 100  # columns, and samples of each, from which the cost of a walk is foreseen
+_OPERATIONS = 60.0  # elementary ones for one sample of one pair, for the choice of a device
+_MOST_ON_CUDA = 128  # neighbours: every thread keeps the distances of its own
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """A block of the columns of x with a block of those of y.
+class PairBlock:
+    """Which pairs of columns are looked at together, and how their estimates are made of sums.
 
     Mutual information is symmetric, and so are sums of whole numbers: samples can be sorted by
     the columns of either table, whichever makes walks shorter.
@@ -45,12 +48,6 @@ class Pairs:
         Which columns of x and of y these are.
     swapped
         Whether samples are sorted by the columns of y.
-    in_strips
-        Whether they are searched in strips, pair by pair, or in lanes.
-    own, others
-        (n_own, n_samples) and (n_others, n_samples), the columns sorted by and those beside them.
-    own_trees, other_trees
-        Their search trees.
     n_neighbors
         Number of neighbours.
     digammas
@@ -60,18 +57,23 @@ class Pairs:
     rows: slice
     columns: slice
     swapped: bool
-    in_strips: bool
-    own: Reals
-    others: Reals
-    own_trees: Trees
-    other_trees: Trees
     n_neighbors: int
     digammas: Digammas
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return self.own.shape[1]
+        return len(self.digammas.table) - 1
+
+    @property
+    def highest(self) -> float:
+        """The estimate of a pair whose sum is 0."""
+        return float(digamma(self.n_samples) + digamma(self.n_neighbors))
+
+    @property
+    def unit(self) -> float:
+        """What the sum of a pair is divided by."""
+        return self.digammas.scale * self.n_samples
 
     def part(self, values: NDArray[Any]) -> NDArray[Any]:
         """Give the pairs of this block of an (F, L) array, (n_own, n_others), as a view."""
@@ -83,6 +85,27 @@ class Pairs:
         if self.swapped:
             return np.argsort(orders, axis=1).astype(np.int32)
         return np.ascontiguousarray(orders, np.int32)
+
+
+@dataclass(frozen=True)
+class Pairs(PairBlock):
+    """A block of the columns of x with a block of those of y, on the CPU.
+
+    Attributes
+    ----------
+    in_strips
+        Whether they are searched in strips, pair by pair, or in lanes.
+    own, others
+        (n_own, n_samples) and (n_others, n_samples), the columns sorted by and those beside them.
+    own_trees, other_trees
+        Their search trees.
+    """
+
+    in_strips: bool
+    own: Reals
+    others: Reals
+    own_trees: Trees
+    other_trees: Trees
 
     def sums(self, members: list[Longs], samples: Orders, workers: Workers) -> list[Longs]:
         """Give the sums of each of `own`, (len(members), n_orders), for the others wanted of it."""
@@ -113,25 +136,15 @@ class Pairs:
         workers.run(function, tasks)
         return sums
 
-    @property
-    def highest(self) -> float:
-        """The estimate of a pair whose sum is 0."""
-        return float(digamma(self.n_samples) + digamma(self.n_neighbors))
-
-    @property
-    def unit(self) -> float:
-        """What the sum of a pair is divided by."""
-        return self.digammas.scale * self.n_samples
-
 
 def blocks_of_pairs(x: Reals, y: Reals, n_neighbors: int, n_orders: int) -> Iterator[Pairs]:
     """Give the pairs of the columns of two tables in blocks that fit into ``settings.memory``."""
     n = len(x)
-    crowds = _crowd(x, n_neighbors), _crowd(y, n_neighbors)
+    crowds = crowd(x, n_neighbors), crowd(y, n_neighbors)
     shapes = (x.shape[1], y.shape[1]), (y.shape[1], x.shape[1])
     costs = [
-        own * -(-others * n_orders // WIDTH) * (crowd + _SEARCHES)
-        for (own, others), crowd in zip(shapes, crowds, strict=True)
+        own * -(-others * n_orders // WIDTH) * (passed + _SEARCHES)
+        for (own, others), passed in zip(shapes, crowds, strict=True)
     ]
     strips = _STRIPS * x.shape[1] * y.shape[1] * n_orders
     in_strips = n_neighbors > _MOST_NEIGHBORS or strips < min(costs)
@@ -145,7 +158,7 @@ def blocks_of_pairs(x: Reals, y: Reals, n_neighbors: int, n_orders: int) -> Iter
             sides = (
                 (own_y, own_x, trees_y, trees_x) if swapped else (own_x, own_y, trees_x, trees_y)
             )
-            yield Pairs(rows, columns, swapped, in_strips, *sides, n_neighbors, tables)
+            yield Pairs(rows, columns, swapped, n_neighbors, tables, in_strips, *sides)
 
 
 def _prepared(table: Reals, most: int) -> Iterator[tuple[slice, Reals, Trees]]:
@@ -155,12 +168,31 @@ def _prepared(table: Reals, most: int) -> Iterator[tuple[slice, Reals, Trees]]:
         yield part, columns, search_trees(columns)
 
 
-def _crowd(table: Reals, n_neighbors: int) -> float:
+def runs_on_cuda(x: Reals, y: Reals, n_neighbors: int, n_orders: int, device: str | None) -> bool:
+    """Tell whether the pairs of two tables are looked at on a GPU.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such device, or for ``"cuda"`` and more neighbours than a GPU takes.
+    DeviceUnavailable
+        For ``"cuda"`` without a usable GPU.
+    """
+    if n_neighbors <= _MOST_ON_CUDA:
+        operations = _OPERATIONS * len(x) * x.shape[1] * y.shape[1] * n_orders
+        return on_cuda(device, operations=operations)
+    if asked_device(device) == "cuda":
+        remedy = f"use at most {_MOST_ON_CUDA} on a GPU, or device='cpu'"
+        raise InvalidInput("n_neighbors", f"{n_neighbors}", remedy)
+    return False
+
+
+def crowd(table: Reals, n_neighbors: int, *, n_columns: int = _LOOKED_AT) -> float:
     """Give how many samples a walk along a column passes on average, roughly."""
     n = len(table)
     reach = np.sqrt(n_neighbors / n)
     passed = []
-    for column in table.T[:: max(1, table.shape[1] // _LOOKED_AT)]:
+    for column in table.T[:: max(1, table.shape[1] // n_columns)]:
         ascending = np.sort(column)
         some = ascending[:: max(1, n // _LOOKED_AT)]
         bounds = np.searchsorted(ascending, [some - reach, some + reach])

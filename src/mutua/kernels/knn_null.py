@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from mutua.errors import InvalidInput
-from mutua.kernels.knn_engine import Pairs, blocks_of_pairs, check_tables
+from mutua.kernels.knn_engine import Pairs, blocks_of_pairs, check_tables, runs_on_cuda
 from mutua.kernels.running_moments import add_value, moments_of
 from mutua.kernels.threads import Workers
 from mutua.kernels.vectors import WIDTH
 from mutua.settings import settings, show_progress
 
-__all__ = ["KnnNull", "knn_null"]
+__all__ = ["KnnNull", "NullState", "knn_null"]
 
 Reals = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -60,6 +63,7 @@ def knn_null(
     n_neighbors: int = 3,
     stop: int | None = None,
     scales: Reals | None = None,
+    device: str | None = None,
 ) -> KnnNull:
     """Give the distribution of `mutua.kernels.knn_mi.knn_mi` when the rows of `y` are permuted.
 
@@ -83,18 +87,22 @@ def knn_null(
     scales
         (2, F, L) float64, what is taken off the estimates of a pair, and what they are divided by,
         before the largest of all is looked for.
+    device
+        As `mutua.kernels.knn_mi.knn_mi`.
 
     Returns
     -------
     KnnNull
         Moments, exceedances and maxima; the same bits whatever the number of threads and the
-        memory allowed.
+        memory allowed. On a GPU the moments agree to 1e-10, the others to the bit.
 
     Raises
     ------
     InvalidInput
         As `knn_mi`; `observed` or `scales` of another shape; orders that are no permutations of
         all samples; or a `stop` below 1.
+    DeviceUnavailable, MemoryLimit
+        As `knn_mi`.
 
     References
     ----------
@@ -115,7 +123,12 @@ def knn_null(
     if scales is None:
         scales = np.stack([np.zeros_like(observed), np.ones_like(observed)])
     _check_null(x, y, observed, orders, stop, scales)
-    state = _State(observed, len(orders), stop, scales)
+    new_state = partial(NullState, observed, len(orders), stop, scales)
+    if runs_on_cuda(x, y, n_neighbors, len(orders), device):
+        from mutua.kernels.cuda.knn_null import permuted
+
+        return permuted(x, y, orders, n_neighbors, new_state).summary()
+    state = new_state()
     for pairs in blocks_of_pairs(x, y, n_neighbors, len(orders)):
         state.permute(pairs, orders)
     return state.summary()
@@ -142,8 +155,16 @@ def _check_null(
         )
 
 
-class _State:
-    """What is kept of the permutations so far."""
+class NullState:
+    """What is kept of the permutations so far.
+
+    Attributes
+    ----------
+    first, most
+        Permutations to take up at first, and at most, between two looks at which pairs stop.
+    """
+
+    most = _MOST
 
     def __init__(
         self, observed: Reals, n_permutations: int, stop: int | None, scales: Reals
@@ -151,6 +172,7 @@ class _State:
         self.observed = observed
         self.scales = scales
         self.stop = stop
+        self.first = _MOST if stop is None else _FIRST
         self.active = ~np.isnan(observed)
         self.moments = np.zeros((3, *observed.shape))
         self.exceeding = np.zeros(observed.shape, np.int64)
@@ -160,13 +182,13 @@ class _State:
     def permute(self, pairs: Pairs, orders: NDArray[np.integer]) -> None:
         """Add all permutations of a block of pairs."""
         active = pairs.part(self.active)
-        first, largest = 0, _FIRST if self.stop is not None else _MOST
-        with Workers() as workers, _progress(len(orders)) as progress:
+        first, largest = 0, self.first
+        with Workers() as workers, self.progress(len(orders)) as progress:
             while first < len(orders) and active.any():
                 last = min(len(orders), first + min(largest, _chunk(pairs, int(active.sum()))))
                 self._add(pairs, pairs.samples(orders[first:last]), first, workers)
-                progress.update(last - first)
-                first, largest = last, min(2 * largest, _MOST)
+                progress(last - first)
+                first, largest = last, min(2 * largest, self.most)
 
     def _add(self, pairs: Pairs, samples: NDArray[np.int32], first: int, workers: Workers) -> None:
         active = pairs.part(self.active)
@@ -190,6 +212,20 @@ class _State:
         for of_one in workers.run(_take_up, tasks):
             np.maximum(maxima, of_one, out=maxima)
 
+    @staticmethod
+    @contextmanager
+    def progress(n_permutations: int) -> Iterator[Callable[[int], object]]:
+        """Give what is to be told how many permutations more were taken up, for a bar."""
+        if not show_progress():
+            yield lambda _: None
+            return
+        from tqdm.auto import tqdm
+
+        with tqdm(
+            total=n_permutations, desc="permutations", unit="permutation", leave=False
+        ) as bar:
+            yield bar.update
+
     def summary(self) -> KnnNull:
         """Give what was found."""
         mean, squares, cubes = self.moments
@@ -208,18 +244,6 @@ def _chunk(pairs: Pairs, n_active: int) -> int:
     by_memory = settings.memory // (4 * 8 * n_active)
     n = max(1, min(by_time, by_memory))
     return n if n < WIDTH else n - n % WIDTH
-
-
-def _progress(n_permutations: int) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(
-        total=n_permutations,
-        desc="permutations",
-        unit="permutation",
-        leave=False,
-        disable=not show_progress(),
-    )
 
 
 @njit(cache=True, nogil=True)

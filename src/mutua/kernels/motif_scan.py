@@ -14,6 +14,7 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numba
@@ -22,8 +23,11 @@ import numpy.typing as npt
 from numba import njit
 
 from mutua.errors import MissingDependency
+from mutua.kernels.devices import torch_gpu, with_tiles
 from mutua.kernels.letters import UNKNOWN
 from mutua.kernels.motif_null import log_odds, score_tables
+from mutua.kernels.rows import over_rows
+from mutua.kernels.torch_scan import ScoreBounds
 from mutua.settings import available_threads
 
 __all__ = ["Hits", "MotifScanner", "numba_threads"]
@@ -34,6 +38,9 @@ _INTERNALS = ("_block_layout", "_fast_hits", "_qmer_codes", "_qmer_width", "_sco
               "_wide_choice", "_wide_codes", "_wide_layout")  # fmt: skip
 STEP = 0.1
 """Bits to which scores are rounded for their p-values, as in FIMO of memelite."""
+_OPERATIONS = 0.2
+"""Elementary operations for a window and strand: most are dismissed with one look-up."""
+_SMALLEST_TILE = 256
 
 
 class Hits(NamedTuple):
@@ -70,11 +77,6 @@ class MotifScanner:
         Hits have smaller p-values.
     pseudocount
         Added to probabilities.
-
-    Raises
-    ------
-    MissingDependency
-        If memelite has changed so that it cannot be called.
     """
 
     def __init__(
@@ -90,7 +92,6 @@ class MotifScanner:
         self.length = np.asarray(length, np.int64)
         self.n_strands = 1 if complement is None else 2
         self._background = np.asarray(background, np.float64)
-        self._fimo = _memelite_fimo()
         used = np.arange(probability.shape[2]) < self.length[:, None]
         columns = probability.transpose(0, 2, 1)[used].T
         widths = np.tile(self.length, self.n_strands)
@@ -110,7 +111,7 @@ class MotifScanner:
         return columns[complement][:, mirrored]
 
     def _prepare(self, complement: npt.NDArray[np.uint8] | None, p_threshold: float) -> None:
-        """Lay out everything that memelite's scan asks for and that no sequence changes."""
+        """Work out everything that no sequence changes."""
         n, first, background = len(self.length), self._first, self._background
         # Where a letter is as frequent as its complement both strands have the same null.
         shared = complement is None or np.array_equal(background[complement], background)
@@ -131,23 +132,36 @@ class MotifScanner:
         size, n_columns = self._scores.shape
         weights = np.zeros((size + 1, n_columns), order="F")  # the last row: unknown letters
         weights[:size] = self._scores
-        fimo, lengths = self._fimo, first.astype(np.uint64)
+        self._motifs = (weights, first.astype(np.uint64), thresholds)
+        self._tiles: dict[str, int] = {}
+
+    @cached_property
+    def _layout(self) -> tuple[int, tuple[Any, ...], tuple[Any, ...]]:
+        """What memelite's scan asks for: letters at once, its bounds, and its wide blocks."""
+        fimo, (weights, lengths, thresholds) = _memelite_fimo(), self._motifs
         largest, gap, cuts, tops = fimo._score_bounds(self._scores, lengths, thresholds)
-        self._q = fimo._qmer_width(size + 1)
-        blocks = fimo._block_layout(largest, gap, lengths, self._q)
+        q = fimo._qmer_width(len(weights))
+        blocks = fimo._block_layout(largest, gap, lengths, q)
         wide_offset, wide_rest = fimo._wide_layout(largest, gap, lengths)
         wide_on = np.zeros(len(lengths) - 1, np.bool_)
-        if size == 4:
+        if len(self._scores) == 4:
             wide_on = fimo._wide_choice(
                 weights, lengths, wide_offset, wide_rest, cuts, tops, fimo._WIDE_RATE
             )
-        order = np.arange(len(lengths) - 1).reshape(self.n_strands, n).T.flatten()
-        self._motifs = (weights, lengths, thresholds)
-        self._bounds = (*blocks, cuts, tops, order)
-        self._wide = (wide_on, wide_offset, wide_rest)
+        order = np.arange(len(lengths) - 1).reshape(self.n_strands, -1).T.flatten()
+        return q, (*blocks, cuts, tops, order), (wide_on, wide_offset, wide_rest)
+
+    @cached_property
+    def _score_bounds(self) -> ScoreBounds:
+        return ScoreBounds(self._scores, self._first, self._motifs[2])
 
     def scan(
-        self, codes: npt.NDArray[np.uint8], *, unknown: bool = False, n_starts: int | None = None
+        self,
+        codes: npt.NDArray[np.uint8],
+        *,
+        unknown: bool = False,
+        n_starts: int | None = None,
+        device: str | None = "cpu",
     ) -> tuple[Hits, int]:
         """Give all hits in a block of sequences, and the number of windows looked at.
 
@@ -159,19 +173,34 @@ class MotifScanner:
             Whether hits may hold unknown letters, which score 0.
         n_starts
             Hits start at positions below this; by default anywhere.
+        device
+            ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting. Hits are the same.
 
         Returns
         -------
         hits, n_tests
             `n_tests` counts windows times motifs times strands.
+
+        Raises
+        ------
+        DeviceUnavailable
+            For ``"cuda"`` without a usable GPU.
+        MemoryLimit
+            If the GPU's memory does not hold the motifs and a few windows.
+        MissingDependency
+            If memelite, which scans on a CPU, has changed so that it cannot be called.
         """
         size = len(self._background)
         n_starts = codes.shape[1] if n_starts is None else n_starts
         letters, bounds, rows, begins = _stretches(codes, size, unknown, int(self.length.min()))
         n_tests = self.n_strands * _n_windows(bounds, begins, self.length, n_starts)
+        place = torch_gpu(device, operations=_OPERATIONS * n_tests)
         if n_tests == 0:
             return Hits.none(), 0
-        offsets, stretch, start, _, score, p_value = self._found(letters, bounds)
+        if place is None:
+            offsets, stretch, start, _, score, p_value = self._found(letters, bounds)
+        else:
+            offsets, stretch, start, score, p_value = self._found_on(place, letters, bounds)
         kept = offsets[-1]
         if n_starts < codes.shape[1]:
             kept = np.count_nonzero(begins[stretch] + start < n_starts)
@@ -182,9 +211,9 @@ class MotifScanner:
         return Hits(*hits), n_tests
 
     def _found(self, letters: npt.NDArray[np.int8], bounds: Ints) -> Any:
-        fimo, (wide_on, *wide) = self._fimo, self._wide
+        fimo, (q, layout, (wide_on, *wide)) = _memelite_fimo(), self._layout
         n_letters = len(self._background)
-        qmers = fimo._qmer_codes(letters, n_letters + 1, self._q)
+        qmers = fimo._qmer_codes(letters, n_letters + 1, q)
         if n_letters == 4:
             wide_codes = fimo._wide_codes(letters)
         else:
@@ -192,9 +221,45 @@ class MotifScanner:
         done = np.zeros(len(wide_on), np.uint8)
         with numba_threads():
             return fimo._fast_hits(
-                letters, qmers, self._q, bounds, *self._motifs, STEP, *self._tables,
-                *self._bounds, wide_codes, wide_on, *wide, done,
+                letters, qmers, q, bounds, *self._motifs, STEP, *self._tables,
+                *layout, wide_codes, wide_on, *wide, done,
             )  # fmt: skip
+
+    def _found_on(self, place: str, letters: npt.NDArray[np.int8], bounds: Ints) -> Any:
+        """Give the same hits by way of a GPU."""
+        stretch, start, group, score, p_value = with_tiles(
+            lambda tile: self._in_tiles(place, letters, bounds, tile),
+            self._tiles.get(place, self._score_bounds.tile(place)),
+            smallest=_SMALLEST_TILE,
+            argument="motifs",
+            needed=self._score_bounds.tile_bytes,
+        )
+        # Numbers of 16 bits are sorted in linear time.
+        order = np.argsort(group.astype(np.min_scalar_type(len(self._first))), kind="stable")
+        sizes = np.bincount(group, minlength=len(self._first) - 1)
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        return offsets, stretch[order], start[order], score[order], p_value[order]
+
+    def _in_tiles(
+        self, place: str, letters: npt.NDArray[np.int8], bounds: Ints, tile: int
+    ) -> list[npt.NDArray[Any]]:
+        """Give stretch, start, group (motif and strand), score and p-value of hits."""
+        n_motifs, found = len(self.length), []
+        for first in range(0, len(letters), tile):
+            last = min(first + tile, len(letters))
+            at, strand = self._score_bounds.survivors(letters, first, last, place)
+            stretch = np.empty(len(at), np.int64)
+            score, p_value = np.empty(len(at)), np.empty(len(at))
+            over_rows(
+                _score_survivors, len(at), at, strand, letters, bounds, *self._motifs,
+                *self._tables, stretch, score, p_value, row_cost=60.0,
+            )  # fmt: skip
+            hits = p_value >= 0
+            at, strand, stretch = at[hits], strand[hits].astype(np.int64), stretch[hits]
+            group = strand % n_motifs * self.n_strands + strand // n_motifs
+            found.append([stretch, at - bounds[stretch], group, score[hits], p_value[hits]])
+        self._tiles[place] = tile  # one that fits
+        return [np.concatenate(part) for part in zip(*found, strict=True)]
 
 
 def _memelite_fimo() -> Any:
@@ -223,6 +288,54 @@ def numba_threads(n_threads: int | None = None) -> Iterator[None]:
         finally:
             numba.set_num_threads(threads)
             numba.set_parallel_chunksize(previous)
+
+
+@njit(fastmath=True, cache=True, nogil=True)
+def _window_score(
+    letters: npt.NDArray[np.int8],
+    begin: np.uint64,
+    weights: npt.NDArray[np.float64],
+    column: np.uint64,
+    width: np.uint64,
+) -> float:
+    """Add up weights as memelite does, whose compiler may change the order: to the last bit."""
+    total = 0.0
+    for number in range(width):
+        j = np.uint64(number)
+        total += weights[np.uint64(letters[begin + j]), j + column]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _score_survivors(
+    first: int,
+    stop: int,
+    place: Ints,
+    strand: npt.NDArray[np.int32],
+    letters: npt.NDArray[np.int8],
+    bounds: Ints,
+    weights: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.uint64],
+    thresholds: npt.NDArray[np.float32],
+    lowest: Ints,
+    log_tail: npt.NDArray[np.float64],
+    table: Ints,
+    stretch: Ints,
+    score: npt.NDArray[np.float64],
+    p_value: npt.NDArray[np.float64],
+) -> None:
+    """Write stretch, score and p-value of windows; p is -1 for those that are no hits."""
+    for row in range(first, stop):
+        of, begin = strand[row], place[row]
+        column = np.int64(columns[of])
+        width = np.int64(columns[of + 1]) - column
+        stretch[row] = np.searchsorted(bounds, begin, side="right") - 1
+        total, p = 0.0, -1.0
+        if begin + width <= bounds[stretch[row] + 1]:
+            total = _window_score(letters, np.uint64(begin), weights, columns[of], np.uint64(width))
+            if total > thresholds[of]:
+                p = 2.0 ** log_tail[table[of] + np.int64(total / STEP) - lowest[of]]
+        score[row], p_value[row] = total, p
 
 
 @njit(cache=True, nogil=True)

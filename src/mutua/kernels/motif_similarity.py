@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,10 @@ _HASHED_LETTERS = 9
 """Up to so many letters memelite's codes of target columns fit into 64 bits."""
 
 Floats = npt.NDArray[np.float64]
+Run: TypeAlias = Callable[
+    [Callable[..., Any], list[tuple[Any, ...]], tuple[Any, ...]], Iterable[Any]
+]
+"""Calls a function for each tuple of arguments, with others that all share; results in order."""
 
 
 class Nearest(NamedTuple):
@@ -77,6 +81,21 @@ class PHistogram:
     def add(self, p: Floats, times: npt.NDArray[np.int64]) -> None:
         """Count p-values (query, ...), those of each query so many times."""
         _count(p.reshape(len(p), -1), times, self._counts, self._largest)
+
+    def add_all(self, other: PHistogram) -> None:
+        """Count all that another one has counted."""
+        self._counts += other._counts
+        np.maximum(self._largest, other._largest, out=self._largest)
+
+    def __getstate__(self) -> Any:
+        """Give the bins in use, which are few."""
+        used = np.flatnonzero(self._counts)
+        return used, self._counts[used], self._largest[used]
+
+    def __setstate__(self, state: Any) -> None:
+        """Fill the bins in use."""
+        PHistogram.__init__(self)
+        used, self._counts[used], self._largest[used] = state[0], state[1], state[2]
 
     def q_values(self, p: Floats) -> Floats:
         """Give the q-values of p-values that were counted."""
@@ -148,6 +167,7 @@ def nearest_to_spans(
     *,
     n_nearest: int,
     both_strands: bool,
+    run: Run | None = None,
 ) -> Nearest:
     """Give what `nearest_motifs` gives, for letters; equal spans are compared once.
 
@@ -165,6 +185,8 @@ def nearest_to_spans(
     both_strands
         Also compare with the targets flipped in both axes: their letters must be in an order
         that complements when it is turned round, as ACGT.
+    run
+        What compares blocks of spans elsewhere; by default they are compared here.
 
     Returns
     -------
@@ -184,22 +206,48 @@ def nearest_to_spans(
         rows, return_index=True, return_inverse=True, return_counts=True
     )
     histogram = PHistogram()
-    n_letters = len(targets[0])
-    # A letter that is unknown is any letter; a column of zeros would be no distribution.
-    columns = np.vstack([np.eye(n_letters), np.full(n_letters, 1 / n_letters)]).T
-
-    def matrices(chosen: npt.NDArray[np.int64]) -> list[Floats]:
-        pairs = zip(queries[chosen], lengths[chosen], strict=True)
-        return [columns[:, np.minimum(query[:length], n_letters)] for query, length in pairs]
-
-    parts = [
-        _compared(matrices(chosen), times[block], targets, n_nearest, both_strands, histogram)
+    shared: tuple[Any, ...] = (targets, n_nearest, both_strands)
+    blocks: list[tuple[Any, ...]] = [
+        (queries[first[block]], lengths[first[block]], times[block])
         for block in _blocks(lengths[first], len(targets))
-        for chosen in [first[block]]
-    ]  # fmt: skip
+    ]
+    if run is None:
+        parts = [_compared_letters(*block, *shared, histogram=histogram) for block in blocks]
+    else:
+        parts = []
+        for part, counted in run(_compared_elsewhere, blocks, shared):
+            parts.append(part)
+            histogram.add_all(counted)
     found = [np.concatenate(column)[inverse.ravel()] for column in zip(*parts, strict=True)]
     target, p, score, offset, overlap, flipped = found
     return Nearest(target, p, score, offset, overlap, flipped, histogram)
+
+
+def _compared_elsewhere(*block: Any) -> tuple[tuple[npt.NDArray, ...], PHistogram]:
+    """Compare one block of spans, with a histogram of its own."""
+    histogram = PHistogram()
+    return _compared_letters(*block, histogram=histogram), histogram
+
+
+def _compared_letters(
+    queries: npt.NDArray[np.uint8],
+    lengths: npt.NDArray[np.int64],
+    times: npt.NDArray[np.int64],
+    targets: list[Floats],
+    n_nearest: int,
+    both_strands: bool,
+    *,
+    histogram: PHistogram,
+) -> tuple[npt.NDArray, ...]:
+    """Compare one block of different spans with all targets, and count the p-values."""
+    n_letters = len(targets[0])
+    # A letter that is unknown is any letter; a column of zeros would be no distribution.
+    columns = np.vstack([np.eye(n_letters), np.full(n_letters, 1 / n_letters)]).T
+    spans = [
+        columns[:, np.minimum(query[:length], n_letters)]
+        for query, length in zip(queries, lengths, strict=True)
+    ]
+    return _compared(spans, times, targets, n_nearest, both_strands, histogram)
 
 
 def _blocks(lengths: npt.NDArray[np.int64], n_targets: int) -> Iterator[slice]:

@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mutua.kernels.device_rows import rows_of_block
+from mutua.kernels.devices import torch_device, with_tiles
 from mutua.kernels.gene_lines import gene_directions, gene_lines
 from mutua.kernels.matrix_passes import Passes
 from mutua.settings import show_progress
@@ -27,6 +29,10 @@ _NONE: Final = 1e-5
 _SOFT: Final = 3.0
 _FIRST: Final = 20
 _WINDOW: Final = 10
+_PASSES: Final = 100
+"""As they come to be, for the choice of a device."""
+_FEWEST: Final = 256
+"""Rows of the smallest block."""
 
 
 class Factors(NamedTuple):
@@ -108,18 +114,50 @@ def factorize(
     >>> sorted(np.bincount(found.programs.argmax(axis=0)).tolist()), bool(found.error[-1] < 0.01)
     ([4, 5, 6], True)
     """
-    scale = np.ones(values.shape[1]) if scale is None else scale
-    with Passes(values, scale, device=device) as passes:
-        total = _total(passes)
-        start = _lines_start if orthogonal else _random_start
-        runs = _Runs(passes, start(passes, n_programs, seeds), total, orthogonal)
-        with _iterations(max_iterations, progress) as iterations:
-            for _ in iterations:
-                runs.step()
-                runs.stop(tolerance)
-                if not runs.left:
-                    break
-        return runs.factors()
+    n, n_genes = values.shape
+    scale = np.ones(n_genes) if scale is None else scale
+    width = len(seeds) * n_programs
+    place = torch_device(device, operations=4.0 * n * n_genes * width * _PASSES)
+    options = (n_programs, seeds, orthogonal, max_iterations, tolerance, progress)
+    if place.type == "cpu":
+        with Passes(values, scale) as passes:
+            return _factors(passes, *options)
+    # Activities, and those of the runs that are left while others step aside.
+    beside = 8.0 * n * width
+
+    def attempt(rows: int) -> list[Factors]:
+        with Passes(values, scale, place=place, rows=rows, beside=beside) as passes:
+            return _factors(passes, *options)
+
+    return with_tiles(
+        attempt,
+        rows_of_block(n_genes),
+        smallest=_FEWEST,
+        argument="n_cells",
+        needed=lambda rows: beside / 2 + 4.0 * rows * (n_genes + 6 * width),
+    )
+
+
+def _factors(
+    passes: Passes,
+    n_programs: int,
+    seeds: Sequence[int],
+    orthogonal: bool,
+    max_iterations: int,
+    tolerance: float,
+    progress: bool | None,
+) -> list[Factors]:
+    """Give what every run finds, with passes over the table."""
+    total = _total(passes)
+    start = _lines_start if orthogonal else _random_start
+    runs = _Runs(passes, start(passes, n_programs, seeds), total, orthogonal)
+    with _iterations(max_iterations, progress) as iterations:
+        for _ in iterations:
+            runs.step()
+            runs.stop(tolerance)
+            if not runs.left:
+                break
+    return runs.factors()
 
 
 class _Runs:

@@ -38,19 +38,25 @@ from mutua.kernels.pair_statistics import (
     row_cells,
     table_statistics,
 )
-from mutua.kernels.sequence_blocks import PositionTask
+from mutua.kernels.sequence_blocks import CountedElsewhere, PositionTask
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
 
 __all__ = [
     "INDEPENDENT",
+    "add_block",
     "all_statistics",
     "check_memory",
     "load_columns",
     "resident_bytes",
     "resident_statistics",
     "shuffled_marginals",
+    "smoothing_of",
+    "table_bytes",
+    "tables_budget",
     "tiled_statistics",
+    "units_of",
+    "write_table_statistics",
 ]
 
 INDEPENDENT = 2**32  # any k-mer may follow any other: columns that were shuffled on their own
@@ -257,7 +263,9 @@ def tabulated_terms(task: PositionTask, columns: Columns) -> NDArray[np.int64]:
 
 def all_statistics(task: PositionTask, statistics: NDArray[np.float64], workers: Workers) -> None:
     """Fill `statistics` (n_fields, n_pairs) by whichever route fits into memory."""
-    if resident_bytes(task) <= settings.memory:
+    if isinstance(task.source, CountedElsewhere):
+        task.source.fill_statistics(task, statistics)
+    elif resident_bytes(task) <= settings.memory:
         columns, marginals = load_columns(task, workers)
         resident_statistics(task, columns, marginals, statistics, workers, task.alphabet_size)
     else:
@@ -277,15 +285,11 @@ def tiled_statistics(
     shuffle
         Called with the k-mer columns and the number of every block, to change them in place.
     """
-    table_bytes, budget = _table_bytes(task), _tables_budget(task)
-    n_tables = min(max(1, budget // table_bytes), task.n_pairs)
+    n_tables = min(max(1, tables_budget(task) // table_bytes(task)), task.n_pairs)
     whole = task.fixed_weights is None
     tables = np.empty((n_tables, task.n_kmers**2), np.uint32 if whole else np.int64)
     dtype = kmer_dtype(task.k, task.alphabet_size)
     block = np.empty(task.n_positions * min(task.source.block_size, task.n_sequences), dtype)
-    sizes = np.full(task.n_positions, task.n_kmers)
-    no_terms = np.empty(0, np.int64)
-    letters = task.alphabet_size if shuffle is None else INDEPENDENT
     for first_pair in range(0, task.n_pairs, n_tables):
         tables = tables[: task.n_pairs - first_pair]
         workers.run(tables.fill, [(0,)])
@@ -294,46 +298,97 @@ def tiled_statistics(
             fill_kmer_codes(task.read(number), task.k, task.alphabet_size, codes, 0, workers)
             if shuffle is not None:
                 shuffle(codes, number)
-            units = units_of(task, start, stop)
-            _, seen = count_columns(codes, units, task.n_kmers, workers)
-            columns = Columns(codes, sizes, ~seen[:, -1], units)
-            layout = Layout.choose(task, columns, letters)
-            workers.run(
-                add_pair_counts,
-                [
-                    (
-                        columns,
-                        task.k,
-                        letters,
-                        layout.n_together,
-                        layout.most_codes,
-                        layout.scratch(columns),
-                        first_pair,
-                        task.n_kmers,
-                        *part,
-                        tables,
-                    )
-                    for part in workers.slices(layout.n_groups)
-                ],
+            letters = task.alphabet_size if shuffle is None else INDEPENDENT
+            add_block(
+                task, codes, units_of(task, start, stop), letters, first_pair, tables, workers
             )
-        columns = columns._replace(complete=np.zeros(task.n_positions, np.bool_))
-        workers.run(
-            table_statistics,
-            [
-                (
-                    columns,
-                    smoothing_of(task),
-                    task.k,
-                    first_pair,
-                    task.n_kmers,
-                    tables,
-                    no_terms,
-                    *part,
-                    statistics,
-                )
-                for part in workers.slices(len(tables))
-            ],
-        )
+        write_table_statistics(task, smoothing_of(task), first_pair, tables, statistics, workers)
+
+
+def add_block(
+    task: PositionTask,
+    codes: NDArray[Any],
+    units: NDArray[np.int64],
+    letters: int,
+    first_pair: int,
+    tables: NDArray[Any],
+    workers: Workers,
+) -> None:
+    """Add the k-mers of one block of sequences to the tables of a range of pairs.
+
+    Parameters
+    ----------
+    task
+        What is computed; neither its sequences nor its weights are looked at.
+    codes
+        (n_positions, n_sequences) k-mer codes.
+    units
+        (n_sequences,) weights in fixed point, or (0,) where every sequence counts 1.
+    letters
+        Number of k-mers that can follow a k-mer one position on, or `INDEPENDENT`.
+    first_pair
+        Number of the first pair in `tables`.
+    tables
+        (n_tables, n_kmers**2) uint32, or int64 with weights.
+    workers
+        Threads to use.
+    """
+    _, seen = count_columns(codes, units, task.n_kmers, workers)
+    sizes = np.full(task.n_positions, task.n_kmers)
+    columns = Columns(codes, sizes, ~seen[:, -1], units)
+    layout = Layout.choose(task, columns, letters)
+    workers.run(
+        add_pair_counts,
+        [
+            (
+                columns,
+                task.k,
+                letters,
+                layout.n_together,
+                layout.most_codes,
+                layout.scratch(columns),
+                first_pair,
+                task.n_kmers,
+                *part,
+                tables,
+            )
+            for part in workers.slices(layout.n_groups)
+        ],
+    )
+
+
+def write_table_statistics(
+    task: PositionTask,
+    smoothing: Smoothing,
+    first_pair: int,
+    tables: NDArray[Any],
+    statistics: NDArray[np.float64],
+    workers: Workers,
+) -> None:
+    """Write what the tables of a range of pairs say into `statistics` (n_fields, n_pairs).
+
+    Parameters
+    ----------
+    task
+        What is computed; neither its sequences nor its weights are looked at.
+    smoothing
+        How counts become entropies, see `smoothing_of`.
+    """
+    columns = Columns(
+        np.empty((task.n_positions, 0), kmer_dtype(task.k, task.alphabet_size)),
+        np.full(task.n_positions, task.n_kmers),
+        np.zeros(task.n_positions, np.bool_),
+        np.empty(0, np.int64),
+    )
+    no_terms = np.empty(0, np.int64)
+    workers.run(
+        table_statistics,
+        [
+            (columns, smoothing, task.k, first_pair, task.n_kmers, tables, no_terms, *part,
+             statistics)
+            for part in workers.slices(len(tables))
+        ],
+    )  # fmt: skip
 
 
 def check_memory(task: PositionTask) -> None:
@@ -344,9 +399,9 @@ def check_memory(task: PositionTask) -> None:
     MemoryLimit
         Says how much memory is needed and which k would fit.
     """
-    if resident_bytes(task) <= settings.memory or _table_bytes(task) <= _tables_budget(task):
+    if resident_bytes(task) <= settings.memory or table_bytes(task) <= tables_budget(task):
         return
-    needed = min(resident_bytes(task), 2 * _table_bytes(task))
+    needed = min(resident_bytes(task), 2 * table_bytes(task))
     fits = next(
         (
             k
@@ -354,7 +409,7 @@ def check_memory(task: PositionTask) -> None:
             if (smaller := replace(task, k=k))
             and (
                 resident_bytes(smaller) <= settings.memory
-                or _table_bytes(smaller) <= _tables_budget(smaller)
+                or table_bytes(smaller) <= tables_budget(smaller)
             )
         ),
         0,
@@ -368,12 +423,12 @@ def check_memory(task: PositionTask) -> None:
     )
 
 
-def _table_bytes(task: PositionTask) -> int:
+def table_bytes(task: PositionTask) -> int:
     """Give the bytes of the counts of one pair added up over blocks."""
     return task.n_kmers**2 * (4 if task.fixed_weights is None else 8)
 
 
-def _tables_budget(task: PositionTask) -> int:
+def tables_budget(task: PositionTask) -> int:
     """Give the bytes that tables may take: what the columns of a block leave, at least half."""
     itemsize = kmer_dtype(task.k, task.alphabet_size).itemsize
     block = task.n_positions * min(task.source.block_size, task.n_sequences) * itemsize

@@ -43,6 +43,8 @@ class Search(NamedTuple):
         Places at the ends are cut off where the contributions are below this part of the largest.
     seed
         Of all that is random.
+    device
+        Where seqlets are compared: ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting.
     """
 
     n_neighbors: int
@@ -54,6 +56,7 @@ class Search(NamedTuple):
     flank: int
     trim: float
     seed: int
+    device: str | None = None
 
 
 class Found(NamedTuple):
@@ -152,9 +155,11 @@ def _groups(
         n_letters=n_letters,
     )
     stranded = contexts.complement is None
-    near = nearest_by_kmers(vectors, n_neighbors=search.n_neighbors, stranded=stranded)
+    near = nearest_by_kmers(
+        vectors, n_neighbors=search.n_neighbors, stranded=stranded, device=search.device
+    )
     shift = int(width * (1 - LEAST_OVERLAP))
-    similarity = best_jaccard(features, near.number, most_shift=shift)
+    similarity = best_jaccard(features, near.number, most_shift=shift, device=search.device)
     index, rows = near.number, np.arange(len(sites.context))
     if doubted:
         rows = np.flatnonzero(_trusted(similarity, near.similarity, search.perplexity))

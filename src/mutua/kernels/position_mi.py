@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from mutua.errors import InvalidInput, MemoryLimit
+from mutua.kernels.devices import on_cuda
 from mutua.kernels.kmers import kmer_codes
 from mutua.kernels.pair_engine import all_statistics, check_memory, units_of
 from mutua.kernels.pair_statistics import (
@@ -32,9 +33,12 @@ __all__ = [
     "average_product",
     "miller_madow_bias",
     "normalized_mi",
+    "on_gpu",
     "pair_kmer_counts",
     "position_mi",
 ]
+
+MOST_CELLS_PER_SEQUENCE = 16  # of a table on the GPU; in emptier ones it reads more than it counts
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def position_mi(
     alphabet_size: int,
     pseudocount: float = 5.0,
     weights: NDArray[np.floating] | None = None,
+    device: str | None = None,
 ) -> PositionStatistics:
     r"""Give the mutual information between the k-mers at all pairs of positions.
 
@@ -89,7 +94,7 @@ def position_mi(
     where the marginals are those of the smoothed joint distribution.
 
     Counts and entropies are summed as integers: the same bits come out for any number of
-    threads, any blocks and any amount of memory allowed.
+    threads, any blocks and any amount of memory allowed, and on the GPU.
 
     Parameters
     ----------
@@ -104,6 +109,8 @@ def position_mi(
         Pseudocount as a multiple of the number of sequences; 0 for none.
     weights
         (n_sequences,) weight of each sequence, 1 by default.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; by default the setting.
 
     Returns
     -------
@@ -117,7 +124,10 @@ def position_mi(
         infinite pseudocount; weights that are negative, NaN, or all 0.
     MemoryLimit
         `k` is so large that neither the k-mer codes of all sequences nor the counts of one pair
-        fit into ``settings.memory``; says which k would.
+        fit into ``settings.memory``; says which k would. On the GPU, the counts of one pair do
+        not fit into its memory.
+    DeviceUnavailable
+        For ``device="cuda"`` without a usable GPU.
 
     References
     ----------
@@ -133,10 +143,15 @@ def position_mi(
            [ 1., nan]])
     """
     task = PositionTask(source, k, alphabet_size, pseudocount, weights)
-    check_memory(task)
     fields = np.empty((len(FIELDS), task.n_pairs))
-    with Workers() as workers:
-        all_statistics(task, fields, workers)
+    if on_gpu(task, device):
+        from mutua.kernels.cuda.position_pairs import DevicePairs
+
+        DevicePairs(task).observed(fields)
+    else:
+        check_memory(task)
+        with Workers() as workers:
+            all_statistics(task, fields, workers)
     require_pairs(fields)
     n = task.n_positions
     return PositionStatistics(
@@ -147,6 +162,26 @@ def position_mi(
         support=square(fields[SUPPORT_I], n, k, fields[SUPPORT_J], fill=0).astype(np.int64),
         support_joint=square(fields[SUPPORT_JOINT], n, k, fill=0).astype(np.int64),
     )
+
+
+def on_gpu(task: PositionTask, device: str | None, n_passes: int = 1) -> bool:
+    """Tell whether pairs are to be counted on the GPU, where tables are never replaced by sorting.
+
+    Parameters
+    ----------
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting.
+    n_passes
+        How often all pairs are counted.
+
+    Raises
+    ------
+    InvalidInput, DeviceUnavailable
+        As `mutua.kernels.devices.on_cuda`.
+    """
+    too_empty = task.n_kmers**2 > MOST_CELLS_PER_SEQUENCE * max(task.n_sequences, 2**12)
+    operations = 0.0 if too_empty else float(task.n_sequences) * task.n_pairs * n_passes
+    return on_cuda(device, operations=operations)
 
 
 def require_pairs(fields: NDArray[np.float64]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +24,24 @@ from mutua.kernels.pair_engine import (
     tiled_statistics,
 )
 from mutua.kernels.pair_statistics import ENTROPY_JOINT, FIELDS, MI, Marginals
-from mutua.kernels.position_mi import average_product, normalized_mi, require_pairs, square
+from mutua.kernels.position_mi import (
+    average_product,
+    normalized_mi,
+    on_gpu,
+    require_pairs,
+    square,
+)
 from mutua.kernels.random_sequences import check_seed
 from mutua.kernels.running_moments import add_value, moments_of
-from mutua.kernels.sequence_blocks import BlockSource, PositionTask
+from mutua.kernels.sequence_blocks import BlockSource, CountedElsewhere, PositionTask
 from mutua.kernels.shuffled_columns import shuffle_columns
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
 
-__all__ = ["PositionNull", "position_null", "shuffled_mi"]
+__all__ = ["PositionNull", "fill_permuted", "position_null", "shuffle_block", "shuffled_mi"]
 
 BATCH = 16  # permutations whose statistics are held before they are summed up
+DEVICE_BATCH = 64  # on the GPU, where a thread shuffles a column and thousands are to be busy
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ def position_null(
     normalize: bool = False,
     apc: bool = False,
     seed: int = 0,
+    device: str | None = None,
 ) -> PositionNull:
     """Give the distribution of the statistic of every pair when positions are independent.
 
@@ -96,7 +106,8 @@ def position_null(
     The statistic is not clipped at 0.
 
     Permutations are never stored. They depend on the seed and the block size only, and give the
-    same bits whatever the number of threads and the memory allowed.
+    same bits whatever the number of threads and the memory allowed. On the GPU they are made
+    there.
 
     Parameters
     ----------
@@ -110,6 +121,8 @@ def position_null(
         The statistic is corrected by the average product, in every permutation anew.
     seed
         Seed, 0 to ``2**64 - 1``.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; by default the setting.
 
     Returns
     -------
@@ -120,7 +133,7 @@ def position_null(
     ------
     InvalidInput
         No permutations, or as `mutua.kernels.position_mi.position_mi`.
-    MemoryLimit
+    MemoryLimit, DeviceUnavailable
         As `mutua.kernels.position_mi.position_mi`.
 
     Examples
@@ -136,8 +149,20 @@ def position_null(
     if n_permutations < 1:
         raise InvalidInput("n_permutations", f"{n_permutations}", "use at least 1")
     task = PositionTask(source, k, alphabet_size, pseudocount, weights)
-    check_memory(task)
     null = _Null(task, int(check_seed(seed)), normalize, apc)
+    if on_gpu(task, device, n_permutations):
+        from mutua.kernels.cuda.position_pairs import DevicePairs
+
+        pairs = DevicePairs(task)
+        return null.elsewhere(pairs.observed, pairs.permuted, DEVICE_BATCH, n_permutations)
+    check_memory(task)
+    if isinstance(source, CountedElsewhere):
+        return null.elsewhere(
+            functools.partial(source.fill_statistics, task),
+            functools.partial(source.fill_permuted, task),
+            source.n_together,
+            n_permutations,
+        )
     with Workers() as workers:
         return null.run(n_permutations, workers)
 
@@ -166,6 +191,36 @@ def shuffled_mi(
     return _Null(task, seed, normalize=False, apc=False).mean(n_permutations, workers)
 
 
+def fill_permuted(
+    task: PositionTask, seed: int, first: int, statistics: NDArray[np.float64], workers: Workers
+) -> None:
+    """Fill `statistics` (n_permutations, n_fields, n_pairs) of permutations from `first` on.
+
+    These are the permutations of `position_null`; the k-mers of `task` have to fit into memory
+    twice.
+    """
+    null = _Null(task, seed, normalize=False, apc=False)
+    columns, marginals = load_columns(task, workers)
+    for number, part in enumerate(statistics, first):
+        null._permute(columns, marginals, number, part, workers)
+
+
+def shuffle_block(
+    task: PositionTask,
+    codes: NDArray[Any],
+    number: int,
+    *,
+    seed: int,
+    permutation: int,
+    workers: Workers,
+) -> None:
+    """Shuffle the k-mers (n_positions, n_sequences) of one block as `position_null` does."""
+    missing = np.full(task.n_positions, task.n_kmers)
+    bounds = (0, codes.shape[1])
+    null = _Null(task, seed, normalize=False, apc=False)
+    null._shuffle(codes, missing, permutation, number, bounds, workers)
+
+
 @dataclass(frozen=True)
 class _Null:
     task: PositionTask
@@ -183,25 +238,82 @@ class _Null:
             resident_statistics(task, columns, marginals, fields, workers, task.alphabet_size)
         else:
             all_statistics(task, fields, workers)
+
+        def fill(first: int, values: NDArray[np.float64]) -> None:
+            # A thread for each permutation where there is room for as many shuffled columns.
+            if columns is not None and copies > workers.n_threads <= self.batch(BATCH):
+                tasks = [
+                    (columns, marginals, first + p, values[p], Workers(1))
+                    for p in range(len(values))
+                ]
+                workers.run(self._permute, tasks)
+            else:
+                for p in range(len(values)):
+                    self._permute(columns, marginals, first + p, values[p], workers)
+
+        return self.summarise(fields, n_permutations, BATCH, fill)
+
+    def elsewhere(
+        self,
+        fill_observed: Callable[[NDArray[np.float64]], None],
+        fill_permuted: Callable[[int, int, NDArray[np.float64]], None],
+        n_together: int,
+        n_permutations: int,
+    ) -> PositionNull:
+        """Go through permutations that are counted on a GPU or by other processes.
+
+        Parameters
+        ----------
+        fill_observed
+            Fills (n_fields, n_pairs) with the statistics of the sequences as they are.
+        fill_permuted
+            Fills (n, n_fields, n_pairs) with those of n permutations of a seed, from a first one.
+        n_together
+            Permutations to ask for at a time.
+        """
+        fields = np.empty((len(FIELDS), self.task.n_pairs))
+        fill_observed(fields)
+        fill = functools.partial(fill_permuted, self.seed)
+        return self.summarise(fields, n_permutations, n_together, fill)
+
+    def batch(self, most: int) -> int:
+        """Give the permutations, at most `most`, whose statistics may be held."""
+        return min(most, max(1, settings.memory // (8 * self.n_fields * self.task.n_pairs)))
+
+    @property
+    def n_fields(self) -> int:
+        """Number of statistics that are needed of a permutation."""
+        return len(FIELDS) if self.normalize else 1
+
+    def summarise(
+        self,
+        fields: NDArray[np.float64],
+        n_permutations: int,
+        most: int,
+        fill: Callable[[int, NDArray[np.float64]], None],
+    ) -> PositionNull:
+        """Go through the permutations.
+
+        Parameters
+        ----------
+        fields
+            (len(FIELDS), n_pairs), the statistics of the sequences as they are.
+        most
+            Permutations whose statistics are held, at most.
+        fill
+            Fills an array (n, n_fields, n_pairs) with the statistics of n permutations, from a
+            first one on.
+        """
         require_pairs(fields)
-        n_fields = len(FIELDS) if self.normalize else 1
-        batch = min(BATCH, max(1, settings.memory // (8 * n_fields * task.n_pairs)))
-        each_thread_its_own = columns is not None and copies > workers.n_threads <= batch
-        values = np.empty((batch, n_fields, task.n_pairs))
+        task = self.task
+        values = np.empty((self.batch(most), self.n_fields, task.n_pairs))
         observed = self._statistic(fields[np.newaxis])[0][0]
         subtracted = np.zeros(task.n_pairs)
         moments = np.zeros((4, task.n_pairs))
         maxima = np.full(n_permutations, -np.inf)
-        for start in range(0, n_permutations, batch):
+        for start in range(0, n_permutations, len(values)):
             part = values[: n_permutations - start]
-            if each_thread_its_own:
-                tasks = [
-                    (columns, marginals, start + p, part[p], Workers(1)) for p in range(len(part))
-                ]
-                workers.run(self._permute, tasks)
-            else:
-                for p in range(len(part)):
-                    self._permute(columns, marginals, start + p, part[p], workers)
+            fill(start, part)
             statistic, product = self._statistic(part)
             _add_moments(statistic, observed, start, moments, maxima)
             for row in product:
@@ -254,11 +366,16 @@ class _Null:
         """Fill `statistics` (n_fields, n_pairs) of one permutation."""
         task = self.task
         if columns is None or marginals is None:
-            missing = np.full(task.n_positions, task.n_kmers)
 
             def shuffle(codes: NDArray[Any], number: int) -> None:
-                bounds = (0, codes.shape[1])
-                self._shuffle(codes, missing, permutation, number, bounds, workers)
+                shuffle_block(
+                    task,
+                    codes,
+                    number,
+                    seed=self.seed,
+                    permutation=permutation,
+                    workers=workers,
+                )
 
             tiled_statistics(task, statistics, workers, shuffle)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,11 +14,15 @@ from threadpoolctl import threadpool_limits
 from mutua.kernels.nonnegative_coefficients import nonnegative_coefficients
 from mutua.kernels.threads import Workers
 
-__all__ = ["ROWS", "Activity", "Blocks", "program_activity", "program_correlation"]
+__all__ = ["ROWS", "Activity", "Blocks", "in_threads", "program_activity", "program_correlation"]
 
 Reals = npt.NDArray[np.float64]
 Blocks = Callable[[], Iterator[Any]]
-"""Gives the rows from the first to the last, `ROWS` at a time: arrays or CSR matrices."""
+"""Gives the rows from the first to the last, `ROWS` at a time: arrays or CSR matrices.
+
+Blocks that are elsewhere have a method ``each(function, *own)``, which gives what
+``function(block, *own)`` gives for every block, in order, as `in_threads` does for those here.
+"""
 
 ROWS: Final = 2048
 """Rows of a block: always as many, so that the bits do not depend on chunks or settings."""
@@ -86,7 +90,7 @@ def program_activity(blocks: Blocks, weights: Reals, scale: Reals) -> Activity:
     def one(block: Any) -> _Part:
         return _part(block, table, weights.shape)
 
-    parts = list(_in_threads(one, blocks))
+    parts = list(_over(one, blocks))
     products = np.concatenate([part.products for part in parts])
     total = np.sum([part.total for part in parts], axis=0)
     squares = np.sum([part.squares for part in parts], axis=0)
@@ -124,15 +128,14 @@ def program_correlation(blocks: Blocks, found: Activity) -> Reals:
     length = np.linalg.norm(centred, axis=0)
     varied = (activity != activity[:1]).any(axis=0) & (length > 0)
     units = np.where(varied, centred / np.where(varied, length, 1), 0)
-    starts = iter(range(0, len(activity), ROWS))
+    of_blocks = (units[start : start + ROWS] for start in range(0, len(units), ROWS))
 
-    def one(task: tuple[Any, int]) -> Reals:
-        block, start = task
-        return np.asarray(block.T @ units[start : start + ROWS], np.float64)
+    def one(block: Any, own: Reals) -> Reals:
+        return np.asarray(block.T @ own, np.float64)
 
     # The units sum to 0, so that means need not be taken off the genes.
     products = np.zeros((len(found.total), activity.shape[1]))
-    for part in _in_threads(one, lambda: zip(blocks(), starts, strict=False)):
+    for part in _over(one, blocks, of_blocks):
         products += part
     squares = found.squares - found.total**2 / len(activity)
     there = ~found.constant & (squares > 1e-12 * found.squares)
@@ -141,12 +144,21 @@ def program_correlation(blocks: Blocks, found: Activity) -> Reals:
     return np.clip(r, -1, 1)
 
 
-def _in_threads(function: Callable[[Any], Any], blocks: Blocks) -> Iterator[Any]:
-    """Apply a function to every block, a few at a time; give what it gave in order."""
+def _over(function: Callable[..., Any], blocks: Blocks, *own: Iterable[Any]) -> Iterator[Any]:
+    """Apply a function to every block and what is its own, here or where the blocks are."""
+    each = getattr(blocks, "each", None)
+    if each is not None:
+        yield from each(function, *own)
+    else:
+        yield from in_threads(function, zip(blocks(), *own, strict=False))
+
+
+def in_threads(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Call a function with every task, a few at a time; give what it gave in order."""
     with threadpool_limits(1, user_api="blas"), Workers() as workers:
-        waiting: list[tuple[Any]] = []
-        for block in blocks():
-            waiting.append((block,))
+        waiting: list[tuple[Any, ...]] = []
+        for task in tasks:
+            waiting.append(task)
             if len(waiting) == _PER_THREAD * workers.n_threads:
                 yield from workers.run(function, waiting)
                 waiting = []

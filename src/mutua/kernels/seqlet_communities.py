@@ -16,6 +16,7 @@ __all__ = ["adapted_graph", "graph_communities", "neighbour_probabilities"]
 
 Reals = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _KEPT = 3  # times the perplexity: nearest neighbours beyond are left out
 _STEEPEST = 1e12  # factor of distances beyond which nothing changes
@@ -55,33 +56,40 @@ def adapted_graph(
     .. [1] van der Maaten and Hinton 2008, JMLR 9:2579.
     """
     n, k = index.shape
-    row, other = np.repeat(np.arange(n), k), index.astype(np.int64).ravel()
+    row, other = np.repeat(np.arange(n), k), index.ravel()
     value = similarity.astype(np.float64).ravel()
     alike = value > 0
-    row, other, value = row[alike], other[alike], value[alike]
-    # Both directions of every edge once. A sparse sum would drop distances of 0 and add others.
-    both = np.concatenate([row * n + other, other * n + row])
-    cells, first = np.unique(both, return_index=True)
-    distance = np.maximum(np.log(2 / np.concatenate([value, value])[first] - 1), 0)
-    rows, columns = np.divmod(cells, max(n, 1))
-    bounds = np.searchsorted(rows, np.arange(n + 1)).astype(np.int64)
+    forward = sparse.csr_matrix((value[alike], (row[alike], other[alike])), shape=(n, n))
+    # Both directions of every edge once. A sparse sum of distances would drop those of 0.
+    both = forward.maximum(forward.T.tocsr())
+    bounds, columns = both.indptr.astype(np.int64), both.indices
+    rows = np.repeat(np.arange(n), np.diff(bounds))
+    distance = np.maximum(np.log(2 / both.data - 1), 0)
     chance = neighbour_probabilities(bounds, distance, perplexity=perplexity, density=density)
-    back = np.searchsorted(cells, columns * n + rows)
+    # Column by column, edges come as those of the other direction do row by row.
+    places = sparse.csr_matrix((np.arange(len(columns)), columns, both.indptr), shape=(n, n))
+    back = places.tocsc().data
     weight = np.sqrt(chance * chance[back])
     kept = (rows < columns) & (weight > 0)
     if density == "tsne":
-        near = _ranks(bounds, distance) < _KEPT * perplexity
+        near = np.zeros(len(distance), np.bool_)
+        cost = 100.0 * len(distance) / max(n, 1)
+        over_rows(_mark_near, n, bounds, distance, _KEPT * perplexity, near, row_cost=cost)
         kept &= near | near[back]
     return sparse.coo_matrix((weight[kept], (rows[kept], columns[kept])), shape=(n, n))
 
 
-def _ranks(bounds: Whole, distance: Reals) -> Whole:
-    """Give the place of each neighbour by distance among those of its row, 0 the nearest."""
-    row = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    order = np.lexsort((distance, row))
-    ranks = np.empty(len(distance), np.int64)
-    ranks[order] = np.arange(len(distance)) - bounds[row]
-    return ranks
+@njit(cache=True, nogil=True)
+def _mark_near(
+    first: int, stop: int, bounds: Whole, distance: Reals, most: float, near: Flags
+) -> None:
+    """Mark the `most` nearest neighbours of each row, the first among equals."""
+    for row in range(first, stop):
+        own = distance[bounds[row] : bounds[row + 1]]
+        order = np.argsort(own, kind="mergesort")
+        for place in range(len(own)):
+            if place < most:
+                near[bounds[row] + order[place]] = True
 
 
 def neighbour_probabilities(

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from mutua.kernels.devices import torch_gpu
 from mutua.kernels.rows import over_rows
+from mutua.kernels.torch_neighbours import Postings, nearest_on
 
 __all__ = ["KmerVectors", "Neighbours", "kmer_vectors", "nearest_by_kmers"]
 
@@ -200,7 +202,9 @@ def _keep_best(
         scores[to] = found_score[i] / np.sqrt(square)
 
 
-def nearest_by_kmers(vectors: KmerVectors, *, n_neighbors: int, stranded: bool) -> Neighbours:
+def nearest_by_kmers(
+    vectors: KmerVectors, *, n_neighbors: int, stranded: bool, device: str | None = "cpu"
+) -> Neighbours:
     """Give the seqlets of the largest cosine similarity of their k-mers to each.
 
     Parameters
@@ -211,6 +215,15 @@ def nearest_by_kmers(vectors: KmerVectors, *, n_neighbors: int, stranded: bool) 
         Neighbours of each, at most all others. Among equals the first are taken.
     stranded
         Compare one strand only, not also with the reverse complement.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting. The numbers are the same.
+
+    Raises
+    ------
+    DeviceUnavailable
+        For ``"cuda"`` without a usable GPU.
+    MemoryLimit
+        If the GPU's memory does not hold the k-mers and the similarities of one seqlet.
     """
     n = len(vectors.keys)
     k = max(0, min(n_neighbors, n - 1))
@@ -229,6 +242,10 @@ def nearest_by_kmers(vectors: KmerVectors, *, n_neighbors: int, stranded: bool) 
     per_row = len(strands) * (
         float(np.square(np.diff(bounds).astype(np.float64)).sum()) / n + 3 * n
     )
+    gpu = torch_gpu(device, operations=n * per_row)
+    if gpu is not None:
+        there = Postings(bounds, postings, worth)
+        return Neighbours(*nearest_on(gpu, queries, vectors.scores, there, n_neighbors=k))
     over_rows(
         _nearest, n, queries, vectors.scores, bounds, postings, worth, index, similarity,
         row_cost=per_row,

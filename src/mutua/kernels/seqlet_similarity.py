@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from mutua.kernels.devices import torch_gpu
 from mutua.kernels.pattern_sites import Features
 from mutua.kernels.rows import over_rows
+from mutua.kernels.torch_jaccard import best_jaccard_on
 
 __all__ = [
     "best_jaccard",
@@ -37,7 +39,13 @@ def jaccard_sums(a: Floats, b: Floats) -> tuple[np.float32, np.float32]:
     return size, signed
 
 
-def best_jaccard(features: Features, index: Index, *, most_shift: int) -> Floats:
+_OPERATIONS = 0.1
+"""Elementary operations for a value that is compared: eight are at once."""
+
+
+def best_jaccard(
+    features: Features, index: Index, *, most_shift: int, device: str | None = "cpu"
+) -> Floats:
     r"""Give the similarity of seqlets and their neighbours where they are aligned best.
 
     The similarity of an alignment is the continuous Jaccard index
@@ -52,13 +60,27 @@ def best_jaccard(features: Features, index: Index, *, most_shift: int) -> Floats
         int32 (seqlet, neighbour).
     most_shift
         Most places by which one begins before the other.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting. The numbers are the same.
 
     Returns
     -------
     float32 (seqlet, neighbour)
         From -1 to 1; 0 for seqlets without contributions.
+
+    Raises
+    ------
+    DeviceUnavailable
+        For ``"cuda"`` without a usable GPU.
+    MemoryLimit
+        If the GPU's memory does not hold the features and the neighbours of one seqlet.
     """
     n, width, channels = features.forward.shape
+    n_strands = 1 if features.turned is None else 2
+    compared = float(index.size) * n_strands * (2 * most_shift + 1) * width * channels
+    place = torch_gpu(device, operations=_OPERATIONS * compared)
+    if place is not None:
+        return best_jaccard_on(place, features, index, most_shift=most_shift)
     out = np.zeros(index.shape, np.float32)
     strands = features.strands()
     cost = 0.3 * index.shape[1] * len(strands) * (2 * most_shift + 1) * width * channels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = [
     "BLOCK",
     "ArrayBlocks",
     "BlockSource",
+    "CountedElsewhere",
     "FixedPointWeights",
     "PositionTask",
     "fixed_point_weights",
@@ -44,6 +45,26 @@ class BlockSource(Protocol):
 
     def block(self, number: int) -> NDArray[np.uint8]:
         """Give letter codes (sequence, position) of sequences from ``number * block_size`` on."""
+
+
+@runtime_checkable
+class CountedElsewhere(Protocol):
+    """A `BlockSource` whose pairs of positions are counted by other processes.
+
+    It gives the bits that counting here would give.
+    """
+
+    @property
+    def n_together(self) -> int:
+        """Permutations that it counts at the same time."""
+
+    def fill_statistics(self, task: PositionTask, statistics: NDArray[np.float64]) -> None:
+        """Fill `statistics` (n_fields, n_pairs) of the sequences as they are."""
+
+    def fill_permuted(
+        self, task: PositionTask, seed: int, first: int, statistics: NDArray[np.float64]
+    ) -> None:
+        """Fill `statistics` (n_permutations, n_fields, n_pairs) of permutations from `first` on."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mutua.kernels.random_sequences import mix64, random_stream
 
-__all__ = ["shuffle_columns"]
+__all__ = ["drawn_place", "shuffle_columns"]
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)  # the increment of SplitMix64
 
@@ -57,14 +57,19 @@ def shuffle_columns(
 
 
 @njit(nogil=True, cache=True)
+def drawn_place(stream: np.uint64, draw: int, last: int | np.uint64) -> np.uint64:
+    """Draw a place from 0 to `last`, fewer than ``2**20``: the draw number `draw` of a stream."""
+    state = np.uint64(stream) + (np.uint64(draw) + np.uint64(1)) * GAMMA
+    # 44 random bits scaled to 0 .. last; no probability is off by more than 2**-24 of itself.
+    return ((mix64(state) >> np.uint64(20)) * (np.uint64(last) + np.uint64(1))) >> np.uint64(44)
+
+
+@njit(nogil=True, cache=True)
 def _shuffle(values: NDArray[Any], stream: np.uint64) -> None:
     """Shuffle in place (Fisher and Yates)."""
-    state = np.uint64(stream)
     for done in range(len(values) - 1):
         last = np.uint64(len(values) - 1 - done)
-        state += GAMMA
-        # 44 random bits scaled to 0 .. last; no probability is off by more than 2**-24 of itself.
-        other = ((mix64(state) >> np.uint64(20)) * (last + np.uint64(1))) >> np.uint64(44)
+        other = drawn_place(stream, done, last)
         value = values[other]
         values[other] = values[last]
         values[last] = value

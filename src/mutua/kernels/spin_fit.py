@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from mutua.kernels.spin_exact import ExactLikelihood
+from mutua.kernels.spin_backends import Backend, backend_for
 from mutua.kernels.spin_mcmc import Chains, SampledLikelihood
 from mutua.kernels.spin_problem import Likelihood, Network, Penalty, Problem, Solution
-from mutua.kernels.spin_pseudo import PseudoLikelihood
 from mutua.kernels.spin_states import CountedStates, Moments, moments_of, resample
 from mutua.kernels.threads import Workers
 
@@ -27,7 +26,12 @@ _EVERY, _BURN_IN = 3, 60  # sweeps
 _ROUNDS: Final = 12
 _ENOUGH, _LEAST = 0.5, 0.1  # share of the draws that must still count
 _FARTHEST: Final = 2.0  # change of a coupling or response in a round
+_SWEEPS: Final = 16  # for each draw of the last round, of which only averages are kept
+_AVERAGES: Final = 3
+_NEAR: Final = 0.01  # the residual that is good enough, beside the noise of the averages
 _RESAMPLED_TOLERANCE: Final = 1e-4
+_EVALUATIONS: Final = 60  # as they come to be, for the choice of a device
+_OF_RESAMPLE: Final = 20
 
 
 class Resampled(NamedTuple):
@@ -62,6 +66,7 @@ def fit_network(
     n_samples: int = 8192,
     n_resamples: int = 0,
     seed: int = 0,
+    device: str | None = None,
 ) -> Fit:
     """Fit a network to cells. All conditions count alike, whatever their number of cells.
 
@@ -85,6 +90,14 @@ def fit_network(
         How often cells are drawn again, with replacement, within conditions.
     seed
         Of resamples and chains.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; None for the setting. All devices find the same
+        optimum, to the tolerance.
+
+    Raises
+    ------
+    DeviceUnavailable
+        For ``"cuda"`` without a usable GPU.
 
     Examples
     --------
@@ -95,103 +108,180 @@ def fit_network(
     >>> fit.converged, bool(fit.network.coupling[0, 1] > 1)
     (True, True)
     """
-    moments = moments_of(data)
-    pseudo = method == "pseudo_likelihood"
-    problem = Problem(moments, penalty, pseudo=pseudo, directed=directed)
+    operations = _operations(data, method, n_samples, n_resamples)
+    chains = method == "mcmc"
     with threadpool_limits(1, user_api="blas"), Workers() as workers:
+        search = _Search(
+            data,
+            penalty,
+            backend_for(device, workers, operations=operations, chains=chains),
+            method,
+            directed,
+            tolerance,
+            max_evaluations,
+            n_samples,
+            seed,
+        )
+        return search.fit(n_resamples)
+
+
+def _operations(data: CountedStates, method: Method, n_samples: int, n_resamples: int) -> float:
+    """Give about how many operations there are to do."""
+    n, n_conditions, rows = data.n_nodes, data.n_conditions, len(data.condition)
+    evaluations = _EVALUATIONS + n_resamples * _OF_RESAMPLE
+    if method == "pseudo_likelihood":
+        return float(evaluations * rows * n) * (4 * n + 30)
+    if method == "exact":
+        return evaluations * 3.0**n * (6 * n_conditions + 30)
+    states = float(n_conditions * n_samples * n)
+    sweeps = 2 * _SWEEPS + _ROUNDS * _EVERY
+    return states * (sweeps * (3 * n + 30) + evaluations * (4 * n + 10))
+
+
+class _Search(NamedTuple):
+    """A problem, and where and how it is solved."""
+
+    data: CountedStates
+    penalty: Penalty
+    backend: Backend
+    method: Method
+    directed: bool
+    tolerance: float
+    max_evaluations: int
+    n_samples: int
+    seed: int
+
+    def fit(self, n_resamples: int) -> Fit:
+        moments = moments_of(self.data)
+        pseudo = self.method == "pseudo_likelihood"
+        problem = Problem(moments, self.penalty, pseudo=pseudo, directed=self.directed)
         draws: SampledLikelihood | None = None
-        if method == "mcmc":
-            sampled = _sampled(
-                data,
-                moments,
-                penalty,
-                problem,
-                tolerance,
-                max_evaluations,
-                n_samples,
-                seed,
-                workers,
-            )
-            solution, draws = sampled.solution, sampled.likelihood
-            residual, value = sampled.residual, np.nan
+        if self.method == "mcmc":
+            found = self._sampled(moments, problem)
+            solution, draws, residual, value = *found, np.nan
         else:
-            likelihood = _likelihood(data, moments, method, None, workers)
+            likelihood = _likelihood(self.backend, self.data, moments, self.method, None)
             solution = problem.solve(
-                likelihood, tolerance=tolerance, max_evaluations=max_evaluations
+                likelihood, tolerance=self.tolerance, max_evaluations=self.max_evaluations
             )
             residual, value = solution.residual, solution.value
         resampled = None
         if n_resamples:
-            resampled = _resampled(
-                data, problem, solution, method, draws, n_resamples, seed, workers
+            resampled = self._resampled(problem, solution, draws, n_resamples)
+        return Fit(solution.network, value, residual, solution.converged, resampled)
+
+    def _sampled(self, moments: Moments, problem: Problem) -> _Sampled:
+        """Fit by Markov chains, from the optimum of the pseudo-likelihood."""
+        first = Problem(moments, self.penalty, pseudo=True)
+        reference = first.solve(
+            self.backend.pseudo(self.data), tolerance=1e-4, max_evaluations=self.max_evaluations
+        ).network
+        chains = self.backend.chains(self.data, n_chains=_CHAINS, seed=self.seed)
+        most = -(-self.n_samples // _CHAINS)
+        n_draws, memory = min(_FIRST_DRAWS, most), None
+        for number in range(_ROUNDS):
+            states = chains.draw(reference, n_draws=n_draws, every=_EVERY, burn_in=_BURN_IN)
+            sampled = self.backend.sampled(moments, states, reference)
+            solution = problem.solve(
+                sampled,
+                start=reference,
+                tolerance=self.tolerance,
+                max_evaluations=self.max_evaluations,
+                memory=memory,
             )
-    return Fit(solution.network, value, residual, solution.converged, resampled)
+            memory = solution.memory
+            near = _towards(reference, solution.network, sampled)
+            arrived = near.coupling is solution.network.coupling
+            share = sampled.effective(near) if arrived else 0.0
+            if n_draws == most and (share >= _ENOUGH or number == _ROUNDS - 1):
+                break
+            reference = near
+            if share >= _LEAST or number >= _ROUNDS // 2:
+                n_draws = min(4 * n_draws, most)
+        if not arrived:  # the draws say nothing of a network so far away
+            solution = solution._replace(network=near, converged=False)
+        return self._averaged(problem, chains, sampled, solution, most, arrived)
+
+    def _averaged(
+        self,
+        problem: Problem,
+        chains: Chains,
+        sampled: SampledLikelihood,
+        solution: Solution,
+        most: int,
+        arrived: bool,
+    ) -> _Sampled:
+        """Correct the gradients of the draws by averages of many more sweeps."""
+        for number in range(_AVERAGES):
+            at = solution.network
+            averages = chains.average(at, n_sweeps=_SWEEPS * most, burn_in=_BURN_IN)
+            excess = sampled.excess_at(at, averages)
+            likelihood = self.backend.sampled(
+                sampled.cells, sampled.draws, sampled.reference, excess
+            )
+            # What the solver reports holds for its own averages; new ones say how far it is.
+            residual = problem.residual(likelihood, at)
+            if residual <= _NEAR or not arrived or number == _AVERAGES - 1:
+                break
+            after = problem.solve(
+                likelihood,
+                start=at,
+                tolerance=self.tolerance,
+                max_evaluations=self.max_evaluations,
+                memory=solution.memory,
+            )
+            if sampled.effective(after.network) < _LEAST:
+                break
+            solution = after
+        return _Sampled(solution, likelihood, residual)
+
+    def _resampled(
+        self,
+        problem: Problem,
+        solution: Solution,
+        draws: SampledLikelihood | None,
+        n_resamples: int,
+    ) -> Resampled:
+        """Fit the same problem to resampled cells."""
+
+        def one(backend: Backend, number: int) -> Network:
+            cells = resample(self.data, np.random.default_rng([self.seed, 1, number]))
+            moments = Moments(np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 0)))
+            if self.method != "pseudo_likelihood":
+                moments = moments_of(cells)
+            likelihood = _likelihood(backend, cells, moments, self.method, draws)
+            return problem.solve(
+                likelihood,
+                start=solution.network,
+                tolerance=_RESAMPLED_TOLERANCE,
+                memory=solution.memory,
+            ).network
+
+        networks = self.backend.each(one, n_resamples)
+        return Resampled(
+            np.stack([network.coupling for network in networks]),
+            np.stack([network.response for network in networks]),
+        )
 
 
 def _likelihood(
+    backend: Backend,
     data: CountedStates,
     moments: Moments,
     method: Method,
     draws: SampledLikelihood | None,
-    workers: Workers,
 ) -> Likelihood:
     if method == "pseudo_likelihood":
-        return PseudoLikelihood(data, workers)
+        return backend.pseudo(data)
     if draws is not None:
-        return SampledLikelihood(moments, draws.draws, draws.reference, workers)
-    return ExactLikelihood(moments, workers)
+        return backend.sampled(moments, draws.draws, draws.reference, draws.excess)
+    return backend.exact(moments)
 
 
 class _Sampled(NamedTuple):
     solution: Solution
     likelihood: SampledLikelihood
     residual: float
-
-
-def _sampled(
-    data: CountedStates,
-    moments: Moments,
-    penalty: Penalty,
-    problem: Problem,
-    tolerance: float,
-    max_evaluations: int,
-    n_samples: int,
-    seed: int,
-    workers: Workers,
-) -> _Sampled:
-    """Fit by Markov chains, from the optimum of the pseudo-likelihood."""
-    first = Problem(moments, penalty, pseudo=True)
-    likelihood = PseudoLikelihood(data, workers)
-    reference = first.solve(likelihood, tolerance=1e-4, max_evaluations=max_evaluations).network
-    chains = Chains(data, n_chains=_CHAINS, seed=seed, workers=workers)
-    most = -(-n_samples // _CHAINS)
-    n_draws, memory = min(_FIRST_DRAWS, most), None
-    for number in range(_ROUNDS):
-        states = chains.draw(reference, n_draws=n_draws, every=_EVERY, burn_in=_BURN_IN)
-        sampled = SampledLikelihood(moments, states, reference, workers)
-        solution = problem.solve(
-            sampled,
-            start=reference,
-            tolerance=tolerance,
-            max_evaluations=max_evaluations,
-            memory=memory,
-        )
-        memory = solution.memory
-        near = _towards(reference, solution.network, sampled)
-        arrived = near.coupling is solution.network.coupling
-        share = sampled.effective(near) if arrived else 0.0
-        if n_draws == most and (share >= _ENOUGH or number == _ROUNDS - 1):
-            break
-        reference = near
-        if share >= _LEAST or number >= _ROUNDS // 2:
-            n_draws = min(4 * n_draws, most)
-    if not arrived:  # the draws say nothing of a network so far away
-        solution = solution._replace(network=near, converged=False)
-    # What the solver reports holds for its own draws; others say how far the optimum is.
-    states = chains.draw(solution.network, n_draws=most, every=_EVERY, burn_in=_BURN_IN)
-    fresh = SampledLikelihood(moments, states, solution.network, workers)
-    residual = problem.residual(fresh, solution.network)
-    return _Sampled(solution, sampled, residual)
 
 
 def _towards(reference: Network, goal: Network, sampled: SampledLikelihood) -> Network:
@@ -210,36 +300,3 @@ def _towards(reference: Network, goal: Network, sampled: SampledLikelihood) -> N
         if sampled.effective(between) >= _LEAST:  # all of them do where it is the reference
             return between
         share /= 2
-
-
-def _resampled(
-    data: CountedStates,
-    problem: Problem,
-    solution: Solution,
-    method: Method,
-    draws: SampledLikelihood | None,
-    n_resamples: int,
-    seed: int,
-    workers: Workers,
-) -> Resampled:
-    """Fit the same problem to resampled cells, each on one thread."""
-
-    def one(number: int) -> Network:
-        cells = resample(data, np.random.default_rng([seed, 1, number]))
-        moments = Moments(np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 0)))
-        if method != "pseudo_likelihood":
-            moments = moments_of(cells)
-        with Workers(1) as alone:
-            likelihood = _likelihood(cells, moments, method, draws, alone)
-            return problem.solve(
-                likelihood,
-                start=solution.network,
-                tolerance=_RESAMPLED_TOLERANCE,
-                memory=solution.memory,
-            ).network
-
-    networks = workers.run(one, [(number,) for number in range(n_resamples)])
-    return Resampled(
-        np.stack([network.coupling for network in networks]),
-        np.stack([network.response for network in networks]),
-    )

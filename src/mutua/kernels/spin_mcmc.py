@@ -5,6 +5,10 @@ How the sum over all states differs in another network is then a weighted mean o
 states (Geyer, Computing Science and Statistics 23:156, 1991): a convex function of the network
 with exact gradients, whose optimum is found like that of the exact likelihood. It is a good
 approximation near the reference, so that the optimum becomes the next reference.
+
+At the last one the gradient of the drawn states is replaced by one from many more sweeps, of which
+nothing is kept but the expectation of every node given the others (Gelfand and Smith, J. Am. Stat.
+Assoc. 85:398, 1990). The drawn states then only say how the gradient changes nearby.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from mutua.kernels.spin_problem import Network
 from mutua.kernels.spin_states import CountedStates, Moments
 from mutua.kernels.threads import Workers
 
-__all__ = ["Chains", "SampledLikelihood", "sampled_moments"]
+__all__ = ["Chains", "Excess", "SampledLikelihood", "Tilts", "averaged", "sampled_moments"]
 
 Float = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.int8]
@@ -94,6 +98,53 @@ class Chains:
         )
         return kept
 
+    def average(self, network: Network, *, n_sweeps: int, burn_in: int) -> Moments:
+        """Give the moments under a network, from every one of many sweeps.
+
+        Parameters
+        ----------
+        network
+            A symmetric network.
+        n_sweeps
+            Sweeps of each chain.
+        burn_in
+            Sweeps before the first.
+        """
+        n_conditions, n_chains, n_nodes = self.states.shape
+        others = network.coupling.copy()
+        np.fill_diagonal(others, 0.0)
+        outer = np.exp(np.diag(network.coupling))
+        response = np.ascontiguousarray(network.response.T)
+        mean, square = np.zeros((2, n_conditions, n_nodes))
+        product = np.zeros((n_conditions, n_nodes, n_nodes))
+        self.workers.run(
+            _average,
+            [
+                (
+                    self.states[k],
+                    self.streams[k],
+                    others,
+                    outer,
+                    response[k],
+                    burn_in,
+                    n_sweeps,
+                    mean[k],
+                    square[k],
+                    product[k],
+                )
+                for k in range(n_conditions)
+            ],
+        )
+        return averaged(mean, square, product, n_chains * n_sweeps)
+
+
+def averaged(mean: Float, square: Float, product: Float, n: int) -> Moments:
+    """Give moments from sums by condition, of which products differ in the two directions."""
+    total = product.sum(axis=0) / n
+    total = (total + total.T) / 2
+    np.fill_diagonal(total, square.sum(axis=0) / n)
+    return Moments((mean / n).T.copy(), (square / n).T.copy(), total)
+
 
 @njit(nogil=True, cache=True)
 def _sweep(
@@ -138,6 +189,77 @@ def _sweep(
         streams[chain] = state
 
 
+@njit(nogil=True, cache=True)
+def _average(
+    states: Bytes,
+    streams: npt.NDArray[np.uint64],
+    others: Float,
+    outer: Float,
+    response: Float,
+    burn_in: int,
+    n_sweeps: int,
+    mean: Float,
+    square: Float,
+    product: Float,
+) -> None:
+    """Sweep as `_sweep` does; add up what is expected of every node given the others."""
+    n_chains, n_nodes = states.shape
+    field, own = np.empty(n_nodes), np.empty(n_nodes)
+    for chain in range(n_chains):
+        state = streams[chain]
+        own[:] = states[chain]
+        for i in range(n_nodes):
+            field[i] = response[i]
+            for j in range(n_nodes):
+                field[i] += others[i, j] * own[j]
+        for sweep in range(burn_in + n_sweeps):
+            for i in range(n_nodes):
+                state += _GAMMA
+                chance = np.float64(mix64(state) >> np.uint64(11)) * _UNIT
+                middle = np.exp(-abs(field[i]))
+                near, far = outer[i], outer[i] * middle * middle
+                place = chance * (near + middle + far)
+                new = 0.0 if place < middle else (1.0 if place < middle + near else -1.0)
+                expected = (near - far) / (near + middle + far)
+                if field[i] < 0:
+                    new, expected = -new, -expected
+                if sweep >= burn_in:
+                    mean[i] += expected
+                    square[i] += (near + far) / (near + middle + far)
+                    for j in range(n_nodes):
+                        product[i, j] += expected * own[j]
+                change = new - own[i]
+                if change != 0:
+                    own[i] = new
+                    for j in range(n_nodes):
+                        field[j] += others[j, i] * change
+        for i in range(n_nodes):
+            states[chain, i] = np.int8(own[i])
+        streams[chain] = state
+
+
+class Excess(NamedTuple):
+    """How much larger moments are than the drawn states say."""
+
+    mean: Float
+    """(node, condition)."""
+    product: Float
+    """(node, node), summed over the conditions."""
+
+
+class Tilts(NamedTuple):
+    """What the drawn states say of another network."""
+
+    log_ratio: float
+    """Summed over the conditions."""
+    mean: Float
+    """(node, condition)."""
+    product: Float
+    """(node, node), summed over the conditions."""
+    effective: float
+    """Least share of the draws, over the conditions, that the weighted ones are worth."""
+
+
 class _Tilted(NamedTuple):
     """What the drawn states say of one condition of another network."""
 
@@ -161,35 +283,57 @@ class SampledLikelihood:
         The network of the draws.
     workers
         Threads to use. Results do not depend on their number.
+    excess
+        By how much the gradients are known to be larger.
     """
 
     def __init__(
-        self, moments: Moments, draws: Bytes, reference: Network, workers: Workers
+        self,
+        moments: Moments,
+        draws: Bytes,
+        reference: Network,
+        workers: Workers,
+        excess: Excess | None = None,
     ) -> None:
-        self.moments, self.draws = moments, draws
-        self.reference, self.workers = reference, workers
+        self.draws, self.reference, self.workers = draws, reference, workers
+        self.cells, self.excess = moments, excess
+        self.moments = moments
+        if excess is not None:  # as large a gradient as if the cells had so much less
+            less = moments.mean - excess.mean, moments.square, moments.product - excess.product
+            self.moments = Moments(*less)
 
     def __call__(self, coupling: Float, response: Float) -> tuple[float, Float, Float]:
         """Give the value and its gradients, as if all (node, node) couplings were free."""
-        tilted, data = self._tilted(coupling, response), self.moments
-        value = float(sum(own.log_ratio for own in tilted))
+        tilts, data = self.tilts(coupling, response), self.moments
+        value = tilts.log_ratio
         value -= float((response * data.mean).sum())
         doubled = coupling + np.diag(np.diag(coupling))
         value -= float((doubled * data.product).sum()) / 2
-        gradient = (sum(own.product for own in tilted) - data.product) / 2
+        gradient = (tilts.product - data.product) / 2
         np.fill_diagonal(gradient, 2 * np.diag(gradient))
-        mean = np.stack([own.mean for own in tilted], axis=1)
-        return value, gradient, mean - data.mean
+        return value, gradient, tilts.mean - data.mean
 
     def effective(self, network: Network) -> float:
         """Give the least share of draws, over the conditions, that still count for a network."""
-        return min(own.effective for own in self._tilted(*network))
+        return self.tilts(*network).effective
 
-    def _tilted(self, coupling: Float, response: Float) -> list[_Tilted]:
+    def excess_at(self, network: Network, moments: Moments) -> Excess:
+        """Give by how much the moments of a network are larger than the draws say."""
+        tilts = self.tilts(*network)
+        return Excess(moments.mean - tilts.mean, moments.product - tilts.product)
+
+    def tilts(self, coupling: Float, response: Float) -> Tilts:
+        """Give what the draws say of a network, by the weights they have in it."""
         change = coupling - self.reference.coupling
         push = response - self.reference.response
         tasks = [(own, change, push[:, k]) for k, own in enumerate(self.draws)]
-        return self.workers.run(_tilt, tasks)
+        tilted: list[_Tilted] = self.workers.run(_tilt, tasks)
+        return Tilts(
+            float(sum(own.log_ratio for own in tilted)),
+            np.stack([own.mean for own in tilted], axis=1),
+            np.asarray(sum(own.product for own in tilted)),
+            min(own.effective for own in tilted),
+        )
 
 
 def _tilt(draws: Bytes, change: Float, push: Float) -> _Tilted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from numba import njit
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import progress_steps, ready
 from mutua.kernels.conv_layers import ConvLayer, TracedConvolutions
+from mutua.kernels.devices import with_tiles
 from mutua.kernels.letters import check_codes, one_hot
 from mutua.kernels.replayed_maps import needed_nodes, replay
 
@@ -81,7 +83,8 @@ class WindowEvaluator:
     -----
     The weights are those of the model when it was traced, unless they are changed in place.
     torch does not promise the same last bits for other numbers of sequences at once: expect
-    differences of 1e-6 of the largest activation.
+    differences of 1e-6 of the largest activation, as between a CPU and a GPU, where convolutions
+    are computed without TF32.
 
     Examples
     --------
@@ -106,6 +109,7 @@ class WindowEvaluator:
         self.exact_dense: bool = self.layer.exact
         self.why_not: str = self.layer.why_not
         self._widest = max([one.channels for one in traced.layers[: number + 1]])
+        self._most_letters = sys.maxsize
 
     @property
     def earlier_layers(self) -> list[str]:
@@ -280,14 +284,48 @@ class WindowEvaluator:
         """Compute with no more threads than allowed, and with gradients only where wanted."""
         import torch
 
-        with ready(_nothing, "cpu"), torch.set_grad_enabled(gradients):
+        exact: Any = contextlib.nullcontext()
+        if self._on_gpu:
+            cudnn = torch.backends.cudnn
+            exact = cudnn.flags(enabled=cudnn.enabled, deterministic=True, allow_tf32=False)
+        with ready(_nothing, "cpu"), torch.set_grad_enabled(gradients), exact:
             yield
 
     def _block_size(self, length: int) -> int:
-        most = _CPU_BYTES if self._traced.place.type == "cpu" else _GPU_BYTES
         if not self.exact_dense:
             length = max(1, length - self.receptive_field + 1) * self.receptive_field
-        return max(1, most // (4 * self._widest * length))
+        return self._block_of(length)
+
+    def _block_of(self, length: int) -> int:
+        """Give how many sequences of a length are best computed together."""
+        return max(1, (_GPU_BYTES if self._on_gpu else _CPU_BYTES) // (4 * self._widest * length))
+
+    @property
+    def _on_gpu(self) -> bool:
+        return bool(self._traced.place.type != "cpu")
+
+    def _fitting(self, function: Any, batch: Any) -> Any:
+        """Apply a function to a batch, in parts where the GPU's memory does not hold all of it."""
+        import torch
+
+        if not self._on_gpu or not len(batch):
+            return function(batch)
+        length = batch.shape[2]
+        row_bytes = 4.0 * self._widest * length * (self._number + 1)
+
+        def in_parts(tile: int) -> Any:
+            found = torch.cat([function(part) for part in batch.split(tile)])
+            if tile < len(batch):
+                self._most_letters = tile * length  # they fit
+            return found
+
+        return with_tiles(
+            in_parts,
+            min(len(batch), max(1, self._most_letters // length)),
+            smallest=1,
+            argument="sequences",
+            needed=lambda tile: tile * row_bytes,
+        )
 
     def _blocks(self, n: int, length: int) -> Iterator[slice]:
         size = self._block_size(length)
@@ -300,11 +338,13 @@ class WindowEvaluator:
 
         self._check(windows, self.receptive_field)
         windows = np.ascontiguousarray(windows, np.float32)
-        size = max(1, _CPU_BYTES // (4 * self._widest * self.receptive_field))
+        size = self._block_of(self.receptive_field)
         starts = range(0, max(1, len(windows)), size)
         with self._computing(False):
             parts = [
-                function(torch.from_numpy(windows[first : first + size])).cpu().numpy()
+                self._fitting(function, torch.from_numpy(windows[first : first + size]))
+                .cpu()
+                .numpy()
                 for first in starts
             ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -329,11 +369,9 @@ class WindowEvaluator:
         """Give a tensor (sequence, channel, start); NaN at windows with unknown letters."""
         import torch
 
-        batch = torch.from_numpy(letters)
-        traced, width = self._traced, self.receptive_field
+        batch, width = torch.from_numpy(letters), self.receptive_field
         if self.exact_dense:
-            (value,) = replay(traced.nodes, self._channels(batch), [self._node], every=True)
-            found = _flat(value.data, traced.nodes[self._node].axis)
+            found = self._fitting(self._everywhere, batch)
         else:
             found = self._one_by_one(batch)
         wrong = ~torch.isfinite(found)
@@ -352,6 +390,12 @@ class WindowEvaluator:
             found = found.masked_fill(masked[:, None].to(found.device), torch.nan)
         return found
 
+    def _everywhere(self, batch: Any) -> Any:
+        """Compute all windows at once."""
+        traced = self._traced
+        (value,) = replay(traced.nodes, self._channels(batch), [self._node], every=True)
+        return _flat(value.data, traced.nodes[self._node].axis)
+
     def _one_by_one(self, batch: Any) -> Any:
         """Compute every window by itself."""
         import torch
@@ -359,9 +403,9 @@ class WindowEvaluator:
         width = self.receptive_field
         windows = batch.unfold(2, width, 1).movedim(2, 1)
         n, n_starts = windows.shape[:2]
-        size = max(1, _CPU_BYTES // (4 * self._widest * width))
         windows = windows.reshape(n * n_starts, -1, width)
-        parts = [self._at_windows(part) for part in windows.split(size)]
+        blocks = windows.split(self._block_of(width))
+        parts = [self._fitting(self._at_windows, block) for block in blocks]
         return torch.cat(parts).reshape(n, n_starts, -1).movedim(1, 2)
 
     def _known_codes(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,12 @@ def find_faults(kind: type[Element], element: object, *, deep: bool = False) -> 
     if not isinstance(element, xr.Dataset):
         found = f"a {type(element).__name__}, not an xarray.Dataset"
         yield Fault("object", found, _remedy_for_other(kind, element))
+        return
+    unknown = [dim for dim, size in element.sizes.items() if math.isnan(size)]
+    if unknown:
+        remedy = "call compute_chunk_sizes() on its dask arrays"
+        yield from (Fault(f"dim {dim!r}", "has a size that dask does not know", remedy)
+                    for dim in unknown)  # fmt: skip
         return
     fields = _structure(kind, element)
     structural = [*fields, *_attribute_faults(kind, element), *kind.structure_faults(element)]

@@ -22,6 +22,7 @@ __all__ = [
     "saying_sequences",
     "sequence_blocks",
     "sequence_weights",
+    "with_gaps",
 ]
 
 
@@ -45,9 +46,14 @@ class SequenceBlocks:
         """Give one block, unknown letters turned into the gap letter where that is asked for."""
         start = number * self.block_size
         values = np.asarray(self.codes.variable[start : start + self.block_size].values)
-        if self.gap_code is None:
-            return values
-        return np.where(values == UNKNOWN, np.uint8(self.gap_code), values)
+        return with_gaps(values, self.gap_code)
+
+
+def with_gaps(values: np.ndarray, gap_code: int | None) -> np.ndarray:
+    """Turn unknown letters into the gap letter, where there is one."""
+    if gap_code is None:
+        return values
+    return np.where(values == UNKNOWN, np.uint8(gap_code), values)
 
 
 def sequence_blocks(

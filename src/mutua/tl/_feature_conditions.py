@@ -24,6 +24,7 @@ class Options(NamedTuple):
     n_neighbors: int
     n_bins: int | None
     seed: int
+    device: str
 
 
 @dataclass(frozen=True)

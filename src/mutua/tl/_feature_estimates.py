@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +23,9 @@ from mutua.kernels.row_permutations import (
 from mutua.kernels.threads import Workers
 from mutua.settings import show_progress
 from mutua.tl._feature_conditions import Conditions, Options, combined
-from mutua.tl._feature_tables import FeatureTable, listed
+from mutua.tl._feature_tables import AnyTable, FeatureTable, listed
 
-__all__ = ["Estimates", "Null"]
+__all__ = ["Estimates", "Null", "check_tables"]
 
 _PER_BIN = 5
 _PILOT = 64
@@ -69,16 +70,31 @@ class Estimates:
         (F, L) float64, what the estimate cannot be below.
     without_estimate
         bool over the columns of x and then y: constant, or classes of one sample each.
+
+    Parameters
+    ----------
+    x, y
+        Columns without missing values.
+    conditions, options
+        What is given, and how to estimate.
+    place
+        Where x is some of the columns of a larger table: the first of its columns of numbers that
+        vary, and how many that table has.
     """
 
     def __init__(
-        self, x: FeatureTable, y: FeatureTable, conditions: Conditions, options: Options
+        self,
+        x: FeatureTable,
+        y: FeatureTable,
+        conditions: Conditions,
+        options: Options,
+        *,
+        place: tuple[int, int] | None = None,
     ) -> None:
         self._x, self._y, self._conditions, self._options = x, y, conditions, options
-        _check_size(len(x.samples), conditions, options)
-        if conditions.whole:
-            _check_whole(y, conditions.groups)
-        useless = [_useless(table) for table in (x, y)]
+        self._place = place
+        check_tables(x, y, conditions, options)
+        useless = [table.facts.useless for table in (x, y)]
         self.names = [*x.names, *y.names]
         self.without_estimate = np.concatenate(useless)
         shape = (len(x.names), len(y.names))
@@ -92,7 +108,8 @@ class Estimates:
 
     def _observe(self, part: _Part, workers: Workers) -> np.ndarray:
         if part.numbers is not None:
-            return knn_mi(*part.numbers, n_neighbors=self._options.n_neighbors)
+            options = self._options
+            return knn_mi(*part.numbers, n_neighbors=options.n_neighbors, device=options.device)
         assert part.statistic is not None
         return row_statistic(part.statistic, len(self._x.samples), workers)
 
@@ -115,7 +132,7 @@ class Estimates:
     def tested(self) -> np.ndarray:
         """Give what is observed, (F, L), with NaN for pairs that permutations cannot test."""
         fixed = self.untestable
-        n_features = len(self._x.names)
+        n_features = len(self.observed)
         neither = np.logical_or.outer(fixed[:n_features], fixed[n_features:])
         return np.where(neither, np.nan, self.observed)
 
@@ -126,27 +143,31 @@ class Estimates:
         estimates. Centres and spreads are from permutations of their own: the maxima of the
         others are then exchangeable with what is observed.
         """
-        conditions = self._conditions
         tested = self.tested
-        n = conditions.n_permutations
-        extra = 0 if stop is not None else _PILOT
-        orders = conditions.orders(conditions.scaled, n + extra)
         scales = None
-        with Workers() as workers:
-            if extra and not np.isnan(tested).all():
-                scales = _scales(self._over_parts(tested, orders[n:], None, None, workers))
-            null = self._over_parts(tested, orders[:n], stop, scales, workers)
+        if stop is None and not np.isnan(tested).all():
+            scales = _scales(self.pilot())
+        null = self.moments(stop=stop, scales=scales)
         standardized = None if scales is None else (tested - scales[0]) / scales[1]
         return Null(*null, standardized)
 
+    def pilot(self) -> RowNull:
+        """Give what the permutations beside the others are like."""
+        return self._over_parts(self._orders[self._conditions.n_permutations :], None, None)
+
+    def moments(self, *, stop: int | None, scales: np.ndarray | None) -> RowNull:
+        """Give what the permutations are like; the maxima are in units of `scales`."""
+        return self._over_parts(self._orders[: self._conditions.n_permutations], stop, scales)
+
+    @cached_property
+    def _orders(self) -> np.ndarray:
+        conditions = self._conditions
+        return conditions.orders(conditions.scaled, conditions.n_permutations + _PILOT)
+
     def _over_parts(
-        self,
-        tested: np.ndarray,
-        orders: np.ndarray,
-        stop: int | None,
-        scales: np.ndarray | None,
-        workers: Workers,
+        self, orders: np.ndarray, stop: int | None, scales: np.ndarray | None
     ) -> RowNull:
+        tested = self.tested
         shape = self.observed.shape
         whole = RowNull(
             np.zeros(shape, np.int64),
@@ -156,14 +177,15 @@ class Estimates:
             np.full(shape, np.nan),
             np.full(len(orders), -np.inf) if stop is None else None,
         )
-        for part in self._parts:
-            where = np.ix_(part.rows, part.columns)
-            own = None if scales is None else np.stack([of_all[where] for of_all in scales])
-            null = self._null_of(part, tested[where], orders, stop, own, workers)
-            for target, source in zip(whole[:5], null[:5], strict=True):
-                target[where] = source
-            if whole.maxima is not None and null.maxima is not None:
-                np.maximum(whole.maxima, null.maxima, out=whole.maxima)
+        with Workers() as workers:
+            for part in self._parts:
+                where = np.ix_(part.rows, part.columns)
+                own = None if scales is None else np.stack([of_all[where] for of_all in scales])
+                null = self._null_of(part, tested[where], orders, stop, own, workers)
+                for target, source in zip(whole[:5], null[:5], strict=True):
+                    target[where] = source
+                if whole.maxima is not None and null.maxima is not None:
+                    np.maximum(whole.maxima, null.maxima, out=whole.maxima)
         return whole
 
     def _null_of(
@@ -180,7 +202,16 @@ class Estimates:
         if part.numbers is not None:
             if not self._conditions.repeats:
                 x, y = part.numbers
-                return knn_null(x, y, observed, orders, n_neighbors=k, stop=stop, scales=scales)
+                return knn_null(
+                    x,
+                    y,
+                    observed,
+                    orders,
+                    n_neighbors=k,
+                    stop=stop,
+                    scales=scales,
+                    device=self._options.device,
+                )
             statistic = _neighbours(*part.numbers, None, self._conditions.strata * 0, k)
         assert statistic is not None
         return row_null(
@@ -218,7 +249,10 @@ class Estimates:
             y = y if y_classes else within_strata(y, strata)
         empty = np.empty((len(x), 0))
         scaled_x, scaled_y = standardized(
-            empty if x_classes else x, empty if y_classes else y, seed=options.seed
+            empty if x_classes else x,
+            empty if y_classes else y,
+            seed=options.seed,
+            place=None if x_classes else self._place,
         )
         x, y = x if x_classes else scaled_x, y if y_classes else scaled_y
         if conditions.repeats:  # blocks are dealt with the noise of their first sample
@@ -238,18 +272,10 @@ class Estimates:
         return _Part(rows, columns, distances, None, -np.inf)
 
     def _copula(self, rows: np.ndarray, columns: np.ndarray) -> _Part:
-        scores = []
-        for argument, table, wanted in (("x", self._x, rows), ("y", self._y, columns)):
-            several = [
-                table.names[column]
-                for column in wanted[table.classes[wanted]]
-                if len(np.unique(table.values[:, column])) > 2
-            ]
-            if several:
-                found = f"more than two classes in {listed(several)}"
-                remedy = "use estimator='knn' or 'binned', which need no order of classes"
-                raise InvalidInput(argument, found, remedy)
-            scores.append(normal_scores(table.values[:, wanted]))
+        scores = [
+            normal_scores(table.values[:, wanted])
+            for table, wanted in ((self._x, rows), (self._y, columns))
+        ]
         classes = self._conditions.classes
         indicators = [
             column[:, np.newaxis] == np.arange(1, column.max() + 1) for column in classes.T
@@ -316,20 +342,33 @@ def _scales(pilot: RowNull) -> np.ndarray:
     return np.stack([pilot.mean, np.sqrt(np.where(leaning > 0, leaning, 1.0))])
 
 
+def check_tables(x: AnyTable, y: FeatureTable, conditions: Conditions, options: Options) -> None:
+    """Refuse what cannot be estimated, before anything is.
+
+    Raises
+    ------
+    InvalidInput
+        For too few samples, blocks that cannot be dealt, or classes that have no order.
+    """
+    _check_size(len(x.samples), conditions, options)
+    if conditions.whole:
+        _check_whole(y, conditions.groups)
+    if options.estimator != "gaussian_copula":
+        return
+    for argument, table in (("x", x), ("y", y)):
+        several = np.array(table.names)[table.facts.several & ~table.facts.useless]
+        if len(several):
+            found = f"more than two classes in {listed(several)}"
+            remedy = "use estimator='knn' or 'binned', which need no order of classes"
+            raise InvalidInput(argument, found, remedy)
+
+
 def _check_size(n: int, conditions: Conditions, options: Options) -> None:
     k = options.n_neighbors if options.estimator == "knn" else 2
     if n <= k:
         what = f"{n} samples for {k} neighbours" if options.estimator == "knn" else f"{n} samples"
         remedy = f"give at least {k + 1} samples"
         raise InvalidInput("n_neighbors" if options.estimator == "knn" else "x", what, remedy)
-
-
-def _useless(table: FeatureTable) -> np.ndarray:
-    """Tell which columns are constant, or classes of one sample each."""
-    constant = np.asarray(np.ptp(table.values, axis=0) == 0)
-    for column in np.flatnonzero(table.classes & ~constant):
-        constant[column] = np.bincount(table.codes(int(column))).max() == 1
-    return constant
 
 
 def _check_whole(y: FeatureTable, groups: np.ndarray) -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import anndata
 import numpy as np
 import pandas as pd
 import xarray as xr
+from anndata import abc
 from scipy import sparse
 
+from mutua._cluster import compute, current_client, in_order
+from mutua.blocks import is_chunked
 from mutua.errors import InvalidInput
 from mutua.models import slots
 from mutua.models.dims import SAMPLE
+from mutua.settings import settings
 
 __all__ = [
+    "AnyTable",
+    "ChunkedTable",
+    "ColumnFacts",
     "FeatureTable",
     "Samples",
     "join_samples",
@@ -28,6 +38,38 @@ __all__ = [
 Samples: TypeAlias = anndata.AnnData | xr.DataArray | pd.DataFrame
 
 _SHOWN = 5
+_COPIES = 6
+"""Arrays as large as a block that are there at once where it is worked on."""
+_PER_THREAD = 4
+_LEAST = 64
+"""Blocks for every thread of a cluster, and columns that a block then has at least."""
+_SHARED = 0.1
+"""Share of the samples from which a lowest value below 0 stands for zeros."""
+
+
+class ColumnFacts(NamedTuple):
+    """What there is to know of the columns of a table before anything is estimated.
+
+    Attributes
+    ----------
+    infinite, missing
+        (n_columns,) bool: columns with such values.
+    incomplete
+        (n_samples,) bool: samples with missing values.
+    useless
+        (n_columns,) bool: constant columns, or classes of one sample each.
+    several
+        (n_columns,) bool: more than two classes.
+    zero_fraction
+        (n_columns,) float64: share of zeros, also of those that a logarithm moved; of text 0.
+    """
+
+    infinite: np.ndarray
+    missing: np.ndarray
+    incomplete: np.ndarray
+    useless: np.ndarray
+    several: np.ndarray
+    zero_fraction: np.ndarray
 
 
 class FeatureTable(NamedTuple):
@@ -63,6 +105,156 @@ class FeatureTable(NamedTuple):
         """Give the classes of a column as whole numbers from 0, without gaps."""
         return np.unique(self.values[:, column], return_inverse=True)[1].astype(np.int64)
 
+    @property
+    def facts(self) -> ColumnFacts:
+        """Tell what there is to know of the columns before anything is estimated."""
+        missing = np.isnan(self.values)
+        with np.errstate(invalid="ignore"):  # infinite values, which are refused
+            constant = np.asarray(np.ptp(self.values, axis=0) == 0)
+        useless, several = constant.copy(), np.zeros(len(self.names), bool)
+        for column in np.flatnonzero(self.classes & ~constant & ~missing.any(axis=0)):
+            sizes = np.bincount(self.codes(int(column)))
+            useless[column] = sizes.max() == 1
+            several[column] = len(sizes) > 2
+        return ColumnFacts(
+            np.isinf(self.values).any(axis=0),
+            missing.any(axis=0),
+            missing.any(axis=1),
+            useless,
+            several,
+            _zero_fraction(self),
+        )
+
+
+@dataclass(frozen=True)
+class ChunkedTable:
+    """Columns of numbers that are read block by block: a `FeatureTable` that need not fit.
+
+    Attributes
+    ----------
+    held
+        (n_rows, n_columns): a dask array or a sparse matrix.
+    samples, names, classes
+        As those of a `FeatureTable`.
+    order
+        Row of `held` of every sample; None for all of them as they are.
+    """
+
+    held: Any
+    samples: pd.Index
+    names: list[str]
+    classes: np.ndarray
+    order: np.ndarray | None = None
+
+    def _replace(self, **changed: Any) -> ChunkedTable:
+        return replace(self, **changed)
+
+    def rows(self, samples: pd.Index) -> ChunkedTable:
+        """Give the rows of these samples, in their order."""
+        if samples.equals(self.samples):
+            return self
+        places = self.samples.get_indexer(samples)
+        order = places if self.order is None else self.order[places]
+        return replace(self, samples=samples, order=order)
+
+    @cached_property
+    def ranges(self) -> list[tuple[int, int]]:
+        """First column of every block and of the next: a few chunks, or a part of one.
+
+        Looked up once, for the workers of a cluster may change.
+        """
+        n_columns = len(self.names)
+        most = max(1, settings.memory // (_COPIES * 8 * max(1, self.held.shape[0])))
+        client = current_client() if is_chunked(self.held) else None
+        if client is not None:
+            n_blocks = _PER_THREAD * max(1, sum(client.nthreads().values()))
+            most = min(most, max(_LEAST, -(-n_columns // n_blocks)))
+        widths = self.held.chunks[1] if is_chunked(self.held) else (n_columns,)
+        bounds, before = [0], 0
+        for end in np.cumsum(widths).tolist():
+            if end - bounds[-1] > most and before > bounds[-1]:
+                bounds.append(before)
+            while end - bounds[-1] > most:
+                bounds.append(bounds[-1] + most)
+            before = end
+        return list(pairwise([*bounds, n_columns] if bounds[-1] < n_columns else bounds))
+
+    def blocks(
+        self, function: Callable[..., Any], *shared: Any, each: Iterable[tuple[Any, ...]] = ()
+    ) -> Iterator[Any]:
+        """Apply ``function(block, *own, *shared)`` to every block, in order.
+
+        On a cluster if one is open, but for values that are in memory here. `each` gives what is
+        the block's own; without it that is nothing.
+        """
+        ranges = self.ranges
+        own = list(each) or [()] * len(ranges)
+        tasks = (
+            (self.held[:, first:last], first, last, one)
+            for (first, last), one in zip(ranges, own, strict=True)
+        )
+        bare = replace(self, held=None)
+        if not is_chunked(self.held):
+            return (_on_block(*task, function, bare, shared) for task in tasks)
+        return in_order(
+            _on_block,
+            tasks,
+            shared=(function, bare, shared),
+            n_tasks=len(ranges),
+            what="features",
+        )
+
+    def block(self, values: Any, first: int, last: int) -> FeatureTable:
+        """Give some columns, of which these are the values, as a table in memory."""
+        values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+        values = values if self.order is None else values[self.order]
+        text = np.zeros(last - first, bool)
+        names, classes = self.names[first:last], self.classes[first:last]
+        return FeatureTable(np.asarray(values, np.float64), self.samples, names, classes, text)
+
+    def in_memory(self) -> FeatureTable:
+        """Give the whole table."""
+        held = compute(self.held) if is_chunked(self.held) else self.held
+        return self.block(held, 0, len(self.names))
+
+    @cached_property
+    def facts(self) -> ColumnFacts:
+        """Tell what there is to know of the columns before anything is estimated."""
+        found = list(self.blocks(_facts))
+        merged = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        incomplete = np.any([part.incomplete for part in found], axis=0)
+        return ColumnFacts(*merged)._replace(incomplete=incomplete)
+
+
+AnyTable: TypeAlias = FeatureTable | ChunkedTable
+
+
+def _on_block(
+    values: Any,
+    first: int,
+    last: int,
+    own: tuple[Any, ...],
+    function: Callable[..., Any],
+    table: ChunkedTable,
+    shared: tuple[Any, ...],
+) -> Any:
+    return function(table.block(values, first, last), *own, *shared)
+
+
+def _facts(block: FeatureTable) -> ColumnFacts:
+    return block.facts
+
+
+def _zero_fraction(table: FeatureTable) -> np.ndarray:
+    share = np.where(table.text, 0.0, (table.values == 0).mean(axis=0))
+    lowest = table.values.min(axis=0)
+    at_lowest = (table.values == lowest).mean(axis=0)
+    for column in np.flatnonzero((share == 0) & (lowest < 0) & (at_lowest >= _SHARED)):
+        counts = np.unique(table.values[:, column], return_counts=True)[1]
+        if len(counts) > 1 and counts[0] == counts.max() > 1:
+            share[column] = at_lowest[column]
+    return share
+
 
 def read_table(
     argument: str,
@@ -71,8 +263,10 @@ def read_table(
     layer: str | None,
     obsm: str | None,
     obs: str | Sequence[str] | None,
-) -> FeatureTable:
+) -> AnyTable:
     """Give the columns that a caller named: X, a layer, an entry of ``obsm``, columns of ``obs``.
+
+    Chunked and sparse ones that do not fit into one block are left where they are.
 
     Raises
     ------
@@ -84,7 +278,7 @@ def read_table(
     if isinstance(table, anndata.AnnData):
         if len(named) > 1:
             raise InvalidInput(named[1], f"beside `{named[0]}`", "name one place")
-        read = _of_anndata(argument, table, layer, obsm, obs)
+        read: AnyTable = _of_anndata(argument, table, layer, obsm, obs)
     elif named:
         raise InvalidInput(
             named[0], f"of a {type(table).__name__}", "leave it out, or pass an AnnData"
@@ -102,6 +296,8 @@ def read_table(
             raise InvalidInput(argument, found, f"give the {what} names of their own")
     if not read.names:
         raise InvalidInput(argument, "no columns", "pass a table with at least one")
+    if isinstance(read, ChunkedTable) and len(read.ranges) < 2:
+        return read.in_memory()
     return read
 
 
@@ -111,7 +307,7 @@ def _of_anndata(
     layer: str | None,
     obsm: str | None,
     obs: str | Sequence[str] | None,
-) -> FeatureTable:
+) -> AnyTable:
     samples = adata.obs_names.astype(str)
     if obs is not None:
         wanted = [obs] if isinstance(obs, str) else list(obs)
@@ -120,7 +316,7 @@ def _of_anndata(
                 known = f"use one of {listed(adata.obs.columns)}"
                 known = known if len(adata.obs.columns) else "obs is empty: put metadata into it"
                 raise InvalidInput(f"{argument}_obs", f"no column {name!r} in obs", known)
-        return of_frame(adata.obs[wanted])
+        return of_frame(_obs(adata, wanted))
     if obsm is not None:
         values, names = slots.columns(adata, obsm, argument=f"{argument}_obsm")
         return _of_numbers(values, samples, names)
@@ -130,14 +326,15 @@ def _of_anndata(
     held: Any = adata.X if layer is None else adata.layers[layer]
     if held is None:
         raise InvalidInput(argument, "no X", f"name one of `{argument}_layer`, `_obsm`, `_obs`")
-    if hasattr(held, "compute"):
-        held = held.compute()
-    held = held.toarray() if sparse.issparse(held) else np.asarray(held)
     names = [str(name) for name in adata.var_names]
-    return _of_numbers(held, samples, names)
+    if isinstance(held, abc.CSRDataset | abc.CSCDataset):  # of an AnnData that a file backs
+        held = held.to_memory()
+    if is_chunked(held) or sparse.issparse(held):
+        return _of_parts(held, samples, names)
+    return _of_numbers(np.asarray(held), samples, names)
 
 
-def _of_array(argument: str, table: xr.DataArray) -> FeatureTable:
+def _of_array(argument: str, table: xr.DataArray) -> AnyTable:
     if table.ndim != 2 or SAMPLE not in table.dims or not set(table.dims) <= set(table.indexes):
         found = f"a DataArray of dims {tuple(map(str, table.dims))}"
         raise InvalidInput(argument, found, f"use dims {SAMPLE!r} and one other, both named")
@@ -146,6 +343,8 @@ def _of_array(argument: str, table: xr.DataArray) -> FeatureTable:
         raise InvalidInput(argument, f"values of type {table.dtype}", remedy)
     table = table.transpose(SAMPLE, ...)
     samples, names = (table.indexes[dim].astype(str) for dim in table.dims)
+    if is_chunked(table.data):
+        return _of_parts(table.data, samples, list(names))
     return _of_numbers(np.asarray(table.values), samples, list(names))
 
 
@@ -154,6 +353,10 @@ def _of_numbers(values: np.ndarray, samples: pd.Index, names: list[str]) -> Feat
     return FeatureTable(
         np.asarray(values, np.float64), samples, names, classes, np.zeros(len(names), bool)
     )
+
+
+def _of_parts(held: Any, samples: pd.Index, names: list[str]) -> ChunkedTable:
+    return ChunkedTable(held, samples, names, np.full(len(names), held.dtype.kind == "b"))
 
 
 def of_frame(frame: pd.DataFrame) -> FeatureTable:
@@ -198,15 +401,15 @@ def read_covariates(
     if isinstance(wanted, pd.DataFrame):
         _check_covers(argument, wanted.index.astype(str), samples)
         return of_frame(wanted).rows(samples)
-    frames = [table.obs for table in tables if isinstance(table, anndata.AnnData)]
+    holders = [table for table in tables if isinstance(table, anndata.AnnData)]
     parts = [of_frame(pd.DataFrame(index=samples))]
     for name in [wanted] if isinstance(wanted, str) else list(wanted):
-        frame = next((frame for frame in frames if name in frame), None)
-        if frame is None:
-            known = listed(dict.fromkeys(str(c) for one in frames for c in one))
+        holder = next((one for one in holders if name in list(one.obs.columns)), None)
+        if holder is None:
+            known = listed(dict.fromkeys(str(c) for one in holders for c in one.obs.columns))
             remedy = f"use one of {known}" if known else "pass a data frame"
             raise InvalidInput(argument, f"no column {name!r} in obs of x or y", remedy)
-        parts.append(of_frame(frame[[name]]).rows(samples))
+        parts.append(of_frame(_obs(holder, [name])).rows(samples))
     return FeatureTable(
         np.column_stack([part.values for part in parts]),
         samples,
@@ -214,6 +417,12 @@ def read_covariates(
         np.concatenate([part.classes for part in parts]),
         np.concatenate([part.text for part in parts]),
     )
+
+
+def _obs(adata: anndata.AnnData, names: list[str]) -> pd.DataFrame:
+    """Give columns of ``obs``, which are still in their file if it was opened lazily."""
+    table = adata.obs[names]
+    return table if isinstance(table, pd.DataFrame) else table.to_memory()
 
 
 def _check_covers(argument: str, held: pd.Index, samples: pd.Index) -> None:
@@ -225,7 +434,7 @@ def _check_covers(argument: str, held: pd.Index, samples: pd.Index) -> None:
         raise InvalidInput(argument, f"no row for {listed(missing)}", "give one for every sample")
 
 
-def join_samples(x: FeatureTable, y: FeatureTable, join: str) -> tuple[FeatureTable, FeatureTable]:
+def join_samples(x: AnyTable, y: FeatureTable, join: str) -> tuple[AnyTable, FeatureTable]:
     """Give both tables with the samples of both, in the order of x.
 
     Raises

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from mutua._cluster import current_client, in_order
+from mutua.blocks import is_chunked
 from mutua.kernels.orthogonal_nmf import Factors, factorize
 from mutua.kernels.program_consensus import (
     consensus_programs,
@@ -16,7 +18,7 @@ from mutua.kernels.program_consensus import (
     stability,
 )
 from mutua.tl._cell_sample import draw_cells
-from mutua.tl._program_values import CellValues
+from mutua.tl._program_values import CellValues, in_memory
 
 __all__ = ["METHODS", "Found", "Search", "find_programs", "gene_scale"]
 
@@ -161,22 +163,46 @@ def _runs(
     seeds = [int(sequence.generate_state(1)[0]) for sequence in sequences]
     same = all(np.array_equal(sample, samples[0]) for sample in samples)
     groups = [range(len(samples))] if same else [range(i, i + 1) for i in range(len(samples))]
-    runs: list[Factors] = []
-    for group in groups:
-        rows = values.rows(samples[group[0]])
-        part = rows if len(free) == rows.shape[1] else rows[:, free]
-        runs += factorize(
-            part,
-            n_programs,
-            seeds=[seeds[number] for number in group],
-            scale=gene_scale(part),
-            orthogonal=search.method == "onmf",
-            max_iterations=search.max_iterations,
-            tolerance=search.tolerance,
-            device=search.device,
-            progress=search.progress,
-        )
-    return runs
+    tasks = (
+        (*values.some(samples[group[0]]), [seeds[number] for number in group]) for group in groups
+    )
+    shared = (free, n_programs, search)
+    if not (is_chunked(values.values) and current_client() is not None):
+        return [run for task in tasks for run in _runs_over(*task, *shared)]
+    shared = (free, n_programs, search._replace(progress=False))
+    found = in_order(
+        _runs_over,
+        tasks,
+        shared=shared,
+        n_tasks=len(groups),
+        what="runs",
+        progress=search.progress,
+    )
+    return [run for part in found for run in part]
+
+
+def _runs_over(
+    rows: Any,
+    place: np.ndarray | None,
+    seeds: Sequence[int],
+    free: np.ndarray,
+    n_programs: int,
+    search: Search,
+) -> list[Factors]:
+    """Give what runs over the same cells find, which are held as `CellValues.some` gives them."""
+    values = in_memory(rows, place)
+    part = values if len(free) == values.shape[1] else values[:, free]
+    return factorize(
+        part,
+        n_programs,
+        seeds=seeds,
+        scale=gene_scale(part),
+        orthogonal=search.method == "onmf",
+        max_iterations=search.max_iterations,
+        tolerance=search.tolerance,
+        device=search.device,
+        progress=search.progress,
+    )
 
 
 def _agreed(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from mutua.blocks import is_chunked, map_rows
+from mutua.blocks import is_chunked, map_rows, row_chunks
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import ENCODINGS, check_arguments, find_targets
 from mutua.kernels.model_output import Targets
@@ -100,10 +100,14 @@ def model_inputs(
     if not isinstance(args, list | tuple):
         check_arguments(args, 0)
     alphabet = sequences.attrs["alphabet"]
+    parts = [part.data if isinstance(part, xr.DataArray | xr.Variable) else part for part in args]
+    for part in parts:
+        if is_chunked(part):
+            row_chunks(part, "args")
     return ModelInputs(
         sequences[CODES].data,
         sequences[TRACKS].data if TRACKS in sequences else None,
-        [part.data if isinstance(part, xr.DataArray | xr.Variable) else part for part in args],
+        parts,
         {
             "alphabet": alphabet,
             "unknown": unknown_symbol(alphabet),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import anndata
@@ -10,15 +11,23 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from mutua._cluster import compute, current_client, in_order
 from mutua.blocks import is_chunked
 from mutua.errors import InvalidInput
-from mutua.kernels.program_activity import ROWS
+from mutua.kernels.program_activity import ROWS, in_threads
+from mutua.settings import settings
 from mutua.tl._module_tables import some
 
-__all__ = ["CellValues", "cell_values", "refuse_copy"]
+__all__ = ["CellValues", "cell_values", "in_memory", "refuse_copy"]
 
 _COUNTS = 20
 """Whole numbers up to here may be anything; larger ones are counts."""
+_COPIES = 4
+"""Arrays as large as the rows of a task that are there at once on a worker."""
+_EMPTY = 4
+"""How much less sparse rows are taken to be than dense ones."""
+_MOST = 16
+"""Blocks of a task at most."""
 
 
 class CellValues(NamedTuple):
@@ -32,6 +41,8 @@ class CellValues(NamedTuple):
         Names of the genes and of the cells.
     zero_genes, zero_cells
         bool: those that are 0 throughout.
+    places
+        Which rows `blocks` are of; None for all.
     """
 
     values: Any
@@ -39,34 +50,105 @@ class CellValues(NamedTuple):
     cells: pd.Index
     zero_genes: np.ndarray
     zero_cells: np.ndarray
+    places: np.ndarray | None = None
 
-    def blocks(self) -> Iterator[Any]:
-        """Give the rows, `ROWS` at a time: arrays or CSR matrices in memory."""
-        yield from _blocks(self.values)
+    @property
+    def blocks(self) -> RowBlocks:
+        """The rows, `ROWS` at a time: arrays or CSR matrices in memory, never all at once."""
+        return row_blocks(self.values, self.places)
 
     def rows(self, rows: np.ndarray) -> Any:
         """Give some rows, which may repeat, in memory: an array or a CSR matrix."""
+        held, place = self.some(rows)
+        return in_memory(held, place)
+
+    def some(self, rows: np.ndarray) -> tuple[Any, np.ndarray | None]:
+        """Give some rows as they are held, each once, and for `in_memory` their places therein."""
         if len(rows) == self.values.shape[0] and np.array_equal(rows, np.arange(len(rows))):
-            return _in_memory(self.values[:])
+            return self.values[:], None
         distinct, place = np.unique(rows, return_inverse=True)
-        return _in_memory(self.values[distinct])[place]
+        return self.values[distinct], place
 
 
-def _blocks(values: Any) -> Iterator[Any]:
-    for start in range(0, values.shape[0], ROWS):
-        yield _in_memory(values[start : start + ROWS])
+class RowBlocks:
+    """Blocks of `ROWS` rows, as `mutua.kernels.program_activity.Blocks`.
+
+    Parameters
+    ----------
+    values
+        (N, G), as those of `CellValues`.
+    places
+        Which rows; None for all.
+    """
+
+    def __init__(self, values: Any, places: np.ndarray | None) -> None:
+        self._values, self._places = values, places
+        self._n = values.shape[0] if places is None else len(places)
+
+    def __call__(self) -> Iterator[Any]:
+        """Give the blocks in memory, one after another."""
+        for start in range(0, self._n, ROWS):
+            yield in_memory(self.range(start, start + ROWS))
+
+    def range(self, first: int, last: int) -> Any:
+        """Give some rows as they are held."""
+        return self._values[
+            slice(first, last) if self._places is None else self._places[first:last]
+        ]
 
 
-def _in_memory(values: Any) -> Any:
+class ClusterBlocks(RowBlocks):
+    """Blocks of a chunked array, each looked at on a worker of the cluster that is open."""
+
+    def each(self, function: Callable[..., Any], *own: Iterable[Any]) -> Iterator[Any]:
+        """Give what ``function(block, *own)`` gives for every block, in order."""
+        of_row = 8 * self._values.shape[1] // (_EMPTY if _is_sparse(self._values) else 1)
+        n = settings.memory // (_COPIES * ROWS * max(1, of_row))
+        step = ROWS * min(max(n, 1), _MOST)
+        starts = range(0, self._n, step)
+        of_blocks = [iter(values) for values in own]
+        tasks = (
+            (
+                self.range(start, start + step),
+                [list(islice(values, step // ROWS)) for values in of_blocks],
+            )
+            for start in starts
+        )
+        found = in_order(
+            _of_rows, tasks, shared=(function, ROWS), n_tasks=len(starts), what="cells"
+        )
+        for parts in found:
+            yield from parts
+
+
+def row_blocks(values: Any, places: np.ndarray | None = None) -> RowBlocks:
+    """Give blocks of rows, which for a chunked array are on the cluster if there is one."""
+    there = is_chunked(values) and current_client() is not None
+    return (ClusterBlocks if there else RowBlocks)(values, places)
+
+
+def _is_sparse(values: Any) -> bool:
+    return bool(sparse.issparse(values._meta))
+
+
+def _of_rows(rows: Any, own: list[list[Any]], function: Callable[..., Any], size: int) -> list[Any]:
+    rows = in_memory(rows)
+    blocks = (rows[start : start + size] for start in range(0, rows.shape[0], size))
+    return list(in_threads(function, zip(blocks, *own, strict=True)))
+
+
+def in_memory(values: Any, place: np.ndarray | None = None) -> Any:
+    """Give values as an array or a canonical CSR matrix, or those of some rows of them."""
     if is_chunked(values):
-        values = values.compute(scheduler="threads")
+        values = compute(values)
     if sparse.issparse(values):
         values = sparse.csr_matrix(values)
         if not values.has_canonical_format:
             values = values.copy()
             values.sum_duplicates()
-        return values
-    return np.asarray(values)
+    else:
+        values = np.asarray(values)
+    return values if place is None else values[place]
 
 
 def cell_values(
@@ -116,33 +198,47 @@ def refuse_copy(adata: anndata.AnnData, copy: bool) -> None:
         raise InvalidInput("copy", "True for an AnnData that a file backs", remedy)
 
 
+class _Seen(NamedTuple):
+    """What there is to know of a block of rows."""
+
+    usable: bool
+    largest: float
+    whole: bool
+    genes: np.ndarray
+    cells: np.ndarray
+
+
 def _checked_values(
     values: Any, name: str, names: pd.Index, cells: pd.Index, allow_counts: bool
 ) -> CellValues:
+    blocks = row_blocks(values)
     largest, whole = 0.0, True
     of_genes = np.zeros(values.shape[1], bool)
     of_cells = []
-    for number, block in enumerate(_blocks(values)):
-        held = block.data if sparse.issparse(block) else block
-        low = held.min(initial=0)
-        if not (np.isfinite(held.sum(dtype=np.float64)) and low >= 0):
-            _refuse(block, number * ROWS, name, names, cells)
-        largest = max(largest, float(held.max(initial=0)))
-        whole = whole and (held.dtype.kind in "bui" or bool((held == np.rint(held)).all()))
-        if sparse.issparse(block):
-            there = block != 0
-            of_genes |= np.asarray(there.sum(axis=0)).ravel() > 0
-            of_cells.append(np.asarray(there.sum(axis=1)).ravel() > 0)
-        else:
-            of_genes |= (block != 0).any(axis=0)
-            of_cells.append((block != 0).any(axis=1))
+    found = blocks.each(_seen) if isinstance(blocks, ClusterBlocks) else map(_seen, blocks())
+    for number, seen in enumerate(found):
+        if not seen.usable:
+            first = number * ROWS
+            _refuse(in_memory(blocks.range(first, first + ROWS)), first, name, names, cells)
+        largest, whole = max(largest, seen.largest), whole and seen.whole
+        of_genes |= seen.genes
+        of_cells.append(seen.cells)
     if whole and largest > _COUNTS and not allow_counts:
-        found = f"{name} holds whole numbers up to {largest:g}, which are raw counts"
+        found_counts = f"{name} holds whole numbers up to {largest:g}, which are raw counts"
         remedy = "take logarithms first, e.g. sc.pp.normalize_total(adata); sc.pp.log1p(adata), "
-        raise InvalidInput("adata", found, remedy + "or pass allow_counts=True")
+        raise InvalidInput("adata", found_counts, remedy + "or pass allow_counts=True")
     if not of_genes.any():
         raise InvalidInput("adata", f"{name} is 0 throughout", "pass cells with expressed genes")
     return CellValues(values, names, cells, ~of_genes, ~np.concatenate(of_cells))
+
+
+def _seen(block: Any) -> _Seen:
+    held = block.data if sparse.issparse(block) else block
+    usable = bool(np.isfinite(held.sum(dtype=np.float64)) and held.min(initial=0) >= 0)
+    whole = held.dtype.kind in "bui" or bool((held == np.rint(held)).all())
+    there = block != 0
+    genes, cells = (np.asarray(there.sum(axis=axis)).ravel() > 0 for axis in (0, 1))
+    return _Seen(usable, float(held.max(initial=0)), whole, genes, cells)
 
 
 def _refuse(block: Any, first: int, name: str, names: pd.Index, cells: pd.Index) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
 
+from mutua._cluster import current_client, in_order
 from mutua.errors import InvalidInput
 from mutua.kernels.letters import complement_codes, is_nucleotide
 from mutua.kernels.motif_similarity import (
@@ -109,6 +110,9 @@ def annotate(
     0.04. An unknown letter stands for all letters equally; letters beyond the end of a sequence
     are unknown.
 
+    With a client of `dask.distributed` open, spans are compared on its workers, some thousand at
+    a time. Their letters are few and come to the caller first, whatever the chunks.
+
     References
     ----------
     Gupta et al. 2007, Quantifying similarity between motifs, Genome Biology 8:R24. Schreiber 2025,
@@ -191,9 +195,18 @@ def _of_spans(
         table = np.arange(256, dtype=np.uint8)
         table[: len(alphabet)] = [letters.index(letter) for letter in alphabet]
         widths = (columns[END] - columns[START]).astype(np.int64)
-        return nearest_to_spans(table[codes], widths, targets, n_nearest=n, both_strands=both)
+        run = None if current_client() is None else _on_workers
+        return nearest_to_spans(
+            table[codes], widths, targets, n_nearest=n, both_strands=both, run=run
+        )
 
     return _Queries(alphabet, columns, parts, nearest)
+
+
+def _on_workers(
+    function: Callable[..., Any], blocks: list[tuple[Any, ...]], shared: tuple[Any, ...]
+) -> Iterable[Any]:
+    return in_order(function, blocks, shared=shared, n_tasks=len(blocks), what="annotate")
 
 
 def _of_motifs(motifs: Dataset[MotifSet], sequences: Dataset[SequenceSet] | None) -> _Queries:

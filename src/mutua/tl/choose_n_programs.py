@@ -181,5 +181,5 @@ def _split(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _error(values: CellValues, places: np.ndarray, found: Found) -> float:
     if not len(places):
         return float("nan")
-    part = values._replace(values=values.rows(places))
+    part = values._replace(places=places)
     return program_activity(part.blocks, found.weights, found.scale).relative_error

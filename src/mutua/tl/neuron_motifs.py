@@ -115,7 +115,8 @@ def neuron_motifs(
         Whether to give the informative positions only, or all of the window.
     args, device, progress
         As for `mutua.tl.predict`; arguments are 0, as tracks are, for a window is looked at by
-        itself.
+        itself. On another device a genetic search goes through other sequences, as it follows
+        the last bits of activations: its motifs are alike, not the same.
     seed
         Of all that is random. Each neuron has random numbers of its own: it has the same motifs
         whichever others are looked at.

@@ -11,6 +11,7 @@ import xarray as xr
 from mutua import stats
 from mutua.errors import InvalidInput
 from mutua.kernels import position_mi as kernels
+from mutua.kernels.devices import asked_device
 from mutua.kernels.position_divergence import position_divergence
 from mutua.kernels.position_null import PositionNull, position_null
 from mutua.models import Dataset, PositionMI, SequenceSet, as_kind, checked
@@ -23,6 +24,7 @@ from mutua.tl._counting import (
     sequence_weights,
 )
 from mutua.tl._pairs import PAIR, kmer_positions, symmetric_squares
+from mutua.tl._position_workers import counted_on_workers
 
 __all__ = ["position_mi"]
 
@@ -43,6 +45,7 @@ def position_mi(
     weighted: bool | None = None,
     gap: str = "drop",
     seed: int = 0,
+    device: str | None = None,
 ) -> Dataset[PositionMI]:
     r"""Give the dependency between the k-mers at every two positions.
 
@@ -86,6 +89,8 @@ def position_mi(
         deletion), ``"symbol"`` makes them one more letter. Padding is always left out.
     seed
         Seed of the permutations.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; by default the setting. Both give the same bits.
 
     Returns
     -------
@@ -105,6 +110,8 @@ def position_mi(
         pseudocount, or permutations of a measure other than MI.
     MemoryLimit
         If k is so large that counts do not fit; says what would.
+    DeviceUnavailable
+        For ``device="cuda"`` without a usable GPU.
 
     Notes
     -----
@@ -117,6 +124,10 @@ def position_mi(
     Permutations treat sequences as independent. Related ones (an alignment of a family) are not,
     and weights do not make them so: their p-values are too small and the shuffle correction takes
     off too little. With weights and permutations a warning says so.
+
+    With a client of `dask.distributed` open, a set in chunks is counted by its workers, each of
+    which needs `settings.memory` and the chunks that it looks at, unless this process has a GPU
+    to use.
 
     References
     ----------
@@ -139,6 +150,7 @@ def position_mi(
     one_of("measure", measure, MEASURES)
     one_of("correction", correction, CORRECTIONS)
     one_of("gap", gap, ["drop", "symbol"])
+    asked_device(device)
     seed = whole_number("seed", seed, low=0)
     n_permutations = _permutations(n_permutations, measure, correction, normalize)
     if correction == "miller_madow" and pseudocount != 0:
@@ -165,6 +177,10 @@ def position_mi(
         )
     with saying_sequences():
         if measure == "mi":
+            blocks = counted_on_workers(
+                blocks, k, size, weighted=counting["weights"] is not None, device=device
+            )
+            counting["device"] = device
             values = _mi_values(blocks, counting, correction, normalize, n_permutations, seed)
         else:
             values = {"mi": position_divergence(blocks, measure=measure, **counting)}

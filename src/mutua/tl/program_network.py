@@ -14,6 +14,7 @@ from scipy.special import stdtr, stdtrit
 
 from mutua import stats
 from mutua.errors import InvalidInput
+from mutua.kernels.devices import torch_gpu
 from mutua.kernels.spin_fit import MOST_EXACT_NODES, Fit, fit_network
 from mutua.kernels.spin_states import count_states
 from mutua.models import Dataset, ProgramNetwork, as_kind, checked
@@ -56,6 +57,7 @@ def program_network(
     n_samples: int = 8192,
     tolerance: float = 1e-6,
     seed: int = 0,
+    device: str | None = None,
 ) -> Dataset[ProgramNetwork]:
     r"""Give the network between programs or genes, and how each condition pushes on it.
 
@@ -135,6 +137,9 @@ def program_network(
         states and products of a cell.
     seed
         Seed of resamples and Markov chains, 0 to ``2**32 - 1``.
+    device
+        ``"auto"`` (a usable GPU where it is worth it, else the CPU), ``"cpu"`` or ``"cuda"``; by
+        default that of `mutua.settings`.
 
     Returns
     -------
@@ -145,8 +150,9 @@ def program_network(
         it has none. With bootstraps ``*_low`` and ``*_high``; ``coupling_p``, ``coupling_q`` off
         the diagonal, ``response_relative_p``, ``response_relative_q`` (Benjamini-Hochberg over all
         pairs of nodes, and over the nodes of all conditions that are no controls).
-        ``attrs["kkt_residual"]`` is what the tolerance speaks of; that of mcmc holds the noise of
-        its chains. Conditions are in the order of their categories, else sorted.
+        ``attrs["kkt_residual"]`` is what the tolerance speaks of; that of mcmc is the one that
+        new chains say, about 0.01 with the default `n_samples`. Conditions are in the order of
+        their categories, else sorted.
 
     Raises
     ------
@@ -155,6 +161,11 @@ def program_network(
         batches, or of both controls and others; controls that are not there; no programs under
         `key`; unknown genes, names of penalties, nodes or conditions; a directed network by
         another method than the pseudo-likelihood; more than 16 nodes with the method exact.
+    DeviceUnavailable
+        For ``device="cuda"`` without a usable GPU; Markov chains need one that numba can use
+        (``pip install 'mutua[cuda]'``).
+    MemoryLimit
+        Where the memory of the GPU does not hold the states of the cells.
 
     Warns
     -----
@@ -174,8 +185,13 @@ def program_network(
     The defaults are those with which simulated networks were found best. The problem of D-SPIN
     itself has ``{"l1_coupling": 0.01, "l2_relative": 0}``, with its l1 smoothed around 0.
 
-    Results do not depend on the number of threads. Source: Jiang et al., "D-SPIN constructs
-    regulatory network models from multiplexed scRNA-seq data", bioRxiv 2023.04.19.537364.
+    Results do not depend on the number of threads. On a GPU the likelihoods are computed in float64
+    too, and the same problem is solved to the same tolerance: with the default one, couplings and
+    responses differ from those of the CPU by no more than 1e-4, and by 1e-7 in most cases. Chains
+    draw the same states, unless an exponential that is rounded otherwise sends one elsewhere.
+
+    Source: Jiang et al., "D-SPIN constructs regulatory network models from multiplexed scRNA-seq
+    data", bioRxiv 2023.04.19.537364.
 
     Examples
     --------
@@ -212,7 +228,7 @@ def program_network(
     warn_constant(nodes, stacklevel=4)
     chosen = _method(method, directed, len(nodes.names), len(conditions.names))
     if chosen == "pseudo_likelihood":
-        _warn_of_time(len(nodes.names), adata.n_obs, n_bootstraps)
+        _warn_of_time(len(nodes.names), adata.n_obs, n_bootstraps, device)
     penalty = read_penalty(
         regularization, prior_network, targets, nodes.names, conditions, directed=directed
     )
@@ -225,6 +241,7 @@ def program_network(
         n_samples=n_samples,
         n_resamples=n_bootstraps,
         seed=seed,
+        device=device,
     )
     if not fit.converged:
         text = f"the conditions of the optimum are violated by {fit.residual:.1e}, "
@@ -267,11 +284,11 @@ def _method(method: str, directed: bool, n_nodes: int, n_conditions: int) -> Any
     return "exact" if n_nodes <= _AUTO_EXACT else "mcmc"
 
 
-def _warn_of_time(n_nodes: int, n_cells: int, n_bootstraps: int) -> None:
-    """Warn where so many nodes and cells take long."""
+def _warn_of_time(n_nodes: int, n_cells: int, n_bootstraps: int, device: str | None) -> None:
+    """Warn where so many nodes and cells take long on the CPU."""
     work = 4.0 * n_cells * n_nodes**2 * (_EVALUATIONS + n_bootstraps * _OF_BOOTSTRAP)
     minutes = work / (_RATE * available_threads() * 60)
-    if minutes > _LONG:
+    if minutes > _LONG and torch_gpu(device) is None:
         text = f"{n_nodes:,} nodes and {n_cells:,} cells may take about {minutes:,.0f} minutes; "
         text += "name fewer genes by genes=, such as the regulators, or use level='program'"
         warnings.warn(text, UserWarning, stacklevel=4)

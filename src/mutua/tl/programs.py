@@ -61,8 +61,9 @@ def programs(
     Parameters
     ----------
     adata
-        Cells x genes, numbers >= 0 on a log scale: dense, sparse, or chunked. Sparse values stay
-        sparse, but for the cells of a run; chunked ones are read block by block.
+        Cells x genes, numbers >= 0 on a log scale: dense, sparse, chunked by dask, opened lazily or
+        backed by a file. Sparse values stay sparse, but for the cells of a run; chunked ones are
+        read block by block and need not fit into memory.
     n_programs
         Number of programs, the prior ones included. `mutua.tl.choose_n_programs` compares some.
     n_runs
@@ -99,8 +100,9 @@ def programs(
     seed
         Of samples, starts and consensus.
     device
-        ``"auto"`` (a usable GPU, else the CPU), ``"cpu"`` or ``"cuda"``; by default that of
-        `mutua.settings`.
+        ``"auto"`` (a usable GPU where it is worth it, else the CPU), ``"cpu"`` or ``"cuda"``; by
+        default that of `mutua.settings`. Runs are what a GPU does; those over the same cells, as
+        where `n_cells` is that of all cells and none are balanced, it does together.
     progress
         Show a progress bar; by default as `mutua.settings` says.
     key_added
@@ -143,6 +145,8 @@ def programs(
         written then, nor if the call is interrupted.
     DeviceUnavailable
         For ``device="cuda"`` without a usable GPU.
+    MemoryLimit
+        Where the memory of the GPU does not hold the activities of the cells of a run.
 
     Warns
     -----
@@ -152,8 +156,14 @@ def programs(
 
     Notes
     -----
+    Of chunked values no more is in memory than five times `n_cells` cells, blocks of 2,048 for
+    every thread, and the cells of one run as dense float32. Activities take some 50 bytes for
+    every cell and program. With a client of `dask.distributed` open, chunked cells are looked at
+    on its workers, each of which holds the cells of one run, or up to 16 blocks, at a time.
+
     The same seed gives the same bits whatever the number of threads, for arrays in memory and
-    chunked ones. Other processors and devices round differently, and so do sparse and dense values.
+    chunked ones, here and on workers of the same kind. Other processors and devices round
+    differently, and so do sparse and dense values.
 
     Sources: D-SPIN, Jiang et al. (2024), for orthogonal programs, their consensus and states;
     Ding et al., KDD (2006); cNMF, Kotliar et al., eLife 8:e43803 (2019), for plain ones.

@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from mutua import stats
+from mutua._cluster import current_client, in_order
+from mutua.blocks import is_chunked, row_groups
 from mutua.errors import InvalidInput
+from mutua.kernels.devices import asked_device
 from mutua.kernels.letters import complement_codes, is_nucleotide
 from mutua.kernels.motif_scan import Hits, MotifScanner
 from mutua.kernels.spans import SpanValues, observed_values, span_values
@@ -56,6 +60,7 @@ def scan(
     background: Mapping[str, float] | Sequence[float] | None = None,
     unknown: str = "drop",
     pseudocount: float = 1e-4,
+    device: str | None = None,
 ) -> Dataset[Annotations]:
     r"""Give the places where motifs match the sequences (FIMO).
 
@@ -82,6 +87,9 @@ def scan(
         is what memelite does; the p-value is that of a window of known letters.
     pseudocount
         Added to every probability, above 0.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; by default the setting. Hits are the same: a GPU tells
+        which windows cannot be hits, and the CPU scores the others.
 
     Returns
     -------
@@ -95,6 +103,8 @@ def scan(
     ------
     InvalidInput
         For motifs of other letters or none, both strands of a protein, or options out of range.
+    DeviceUnavailable
+        For ``device="cuda"`` without a usable GPU.
 
     Warns
     -----
@@ -113,6 +123,9 @@ def scan(
     Overlapping windows are dependent, positively for the most part; Benjamini-Hochberg holds for
     such tests. Memory: about `settings.memory` and twice the hits, unless sequences are so
     repetitive that they have many times more hits than random ones.
+
+    With a client of `dask.distributed` open, a set in chunks is scanned on the workers, each of
+    which needs that much and the chunks that it looks at; the hits come to the caller.
 
     References
     ----------
@@ -149,21 +162,16 @@ def scan(
     explained = has_attributions(sequences)
     if explained:
         per_letter += 8 * (len(alphabet) + 1)
-    found, values, n_tests = [], [], 0
-    for block in _blocks(sequences, int(settings.memory / per_letter), int(length.max())):
-        hits, n = scanner.scan(block.codes, unknown=unknown == "neutral", n_starts=block.n_starts)
-        n_tests += n
-        if explained:
-            values.append(_attributions(sequences, block, hits, length))
-        row, column = np.int32(block.row), np.int32(block.column)
-        found.append(hits._replace(sequence=hits.sequence + row, start=hits.start + column))
-    columns = _columns(_joined(found), length, n_tests)
-    if explained:
+    n_letters = int(settings.memory / per_letter)
+    search = _Search(scanner, length, unknown == "neutral", n_letters, asked_device(device))
+    contributions = sequences[ATTRIBUTION].variable if explained else None
+    found = _found(sequences[CODES].variable, contributions, search)
+    columns = _columns(found.hits, length, found.n_tests)
+    if found.values is not None:
         names = (ATTRIBUTION, "attribution_mean", "attribution_max")
-        joined = map(_end_to_end, zip(*values, strict=True)) if values else [np.zeros(0)] * 3
-        columns |= dict(zip(names, joined, strict=True))
+        columns |= dict(zip(names, found.values, strict=True))
     parts = sequence_parts(sequences) | motif_parts(motifs)
-    return as_annotations(columns, parts, source="scan", n_tests=n_tests)
+    return as_annotations(columns, parts, source="scan", n_tests=found.n_tests)
 
 
 def _complement(alphabet: str) -> np.ndarray:
@@ -191,6 +199,80 @@ def _warn_of_hopeless(motifs: Dataset[MotifSet], which: np.ndarray, p_threshold:
     )
 
 
+class _Search(NamedTuple):
+    """What is looked for, and how many letters are looked at in one go."""
+
+    scanner: MotifScanner
+    length: np.ndarray
+    neutral: bool
+    n_letters: int
+    device: str
+
+
+class _Found(NamedTuple):
+    """Hits in the order of their places, what attributions say of them, windows looked at."""
+
+    hits: Hits
+    values: SpanValues | None
+    n_tests: int
+
+
+def _found(codes: xr.Variable, attribution: xr.Variable | None, search: _Search) -> _Found:
+    """Look through sequences: on the workers of a cluster where they are chunked and it is there.
+
+    Parameters
+    ----------
+    codes
+        (sequence, position), in memory or lazy.
+    attribution
+        (sequence, letter, position), likewise, or None.
+    search
+        What is looked for.
+    """
+    if current_client() is None or not is_chunked(codes.data):
+        return _scanned(codes, attribution, search)
+    n_rows = max(1, search.n_letters // max(1, codes.shape[1]))
+    groups = row_groups(codes.data, n_rows)
+    tasks = (
+        (codes.data[rows], None if attribution is None else attribution.data[rows])
+        for rows in groups
+    )
+    parts = in_order(_scan_arrays, tasks, shared=(search,), n_tasks=len(groups), what="scan")
+    return _joined(
+        [
+            part._replace(
+                hits=part.hits._replace(sequence=part.hits.sequence + np.int32(rows.start))
+            )
+            for rows, part in zip(groups, parts, strict=True)
+        ],
+        explained=attribution is not None,
+    )
+
+
+def _scan_arrays(codes: np.ndarray, attribution: np.ndarray | None, search: _Search) -> _Found:
+    values = None if attribution is None else xr.Variable((SEQUENCE, "letter", "at"), attribution)
+    return _scanned(xr.Variable((SEQUENCE, "at"), codes), values, search)
+
+
+def _scanned(codes: xr.Variable, attribution: xr.Variable | None, search: _Search) -> _Found:
+    """Look through sequences in blocks of bounded memory; arguments as those of `_found`."""
+    found = []
+    for block in _blocks(codes, search.n_letters, int(search.length.max())):
+        hits, n_tests = search.scanner.scan(
+            block.codes,
+            unknown=search.neutral,
+            n_starts=block.n_starts,
+            device=search.device,
+        )
+        values = None
+        if attribution is not None:
+            values = _attributions(attribution, block, hits, search.length)
+        row, column = np.int32(block.row), np.int32(block.column)
+        placed = hits._replace(sequence=hits.sequence + row, start=hits.start + column)
+        found.append(_Found(placed, values, n_tests))
+    return _joined(found, explained=attribution is not None)
+
+
 class _Block(NamedTuple):
     """A part of the sequences; hits that start in its first `n_starts` positions are its own."""
 
@@ -200,12 +282,11 @@ class _Block(NamedTuple):
     n_starts: int
 
 
-def _blocks(sequences: Dataset[SequenceSet], n_letters: int, widest: int) -> Iterator[_Block]:
+def _blocks(codes: xr.Variable, n_letters: int, widest: int) -> Iterator[_Block]:
     """Yield blocks of about `n_letters`: whole sequences or, of longer ones, parts.
 
     Parts of a sequence go on over the starts of the next one, for motifs that reach into it.
     """
-    codes = sequences[CODES].variable
     n, length = codes.shape
     n_rows = max(1, n_letters // max(1, length))
     n_columns = max(n_letters, 4 * widest)
@@ -225,22 +306,28 @@ def _blocks(sequences: Dataset[SequenceSet], n_letters: int, widest: int) -> Ite
 
 
 def _attributions(
-    sequences: Dataset[SequenceSet], block: _Block, hits: Hits, length: np.ndarray
+    attribution: xr.Variable, block: _Block, hits: Hits, length: np.ndarray
 ) -> SpanValues:
     """Give sum, mean and largest of the attributions of each hit of a block."""
     n, width = block.codes.shape
     rows, columns = slice(block.row, block.row + n), slice(block.column, block.column + width)
-    values = np.asarray(sequences[ATTRIBUTION].variable[rows, :, columns].values)
+    values = np.asarray(attribution[rows, :, columns].values)
     observed = observed_values(values, block.codes)
     return span_values(observed, hits.sequence, hits.start, hits.start + length[hits.motif])
 
 
-def _joined(parts: list[Hits]) -> Hits:
-    """Put hits of blocks together in the order of their places.
+def _joined(parts: list[_Found], *, explained: bool) -> _Found:
+    """Put what was found in blocks together in the order of its places.
 
     Parts of one long sequence come one after the other, as whole sequences do.
     """
-    return Hits(*map(_end_to_end, zip(*parts, strict=True))) if parts else Hits.none()
+    none = SpanValues(*[np.zeros(0)] * 3) if explained else None
+    if not parts:
+        return _Found(Hits.none(), none, 0)
+    hits = Hits(*map(_end_to_end, zip(*(part.hits for part in parts), strict=True)))
+    several = [part.values for part in parts if part.values is not None]
+    values = SpanValues(*map(_end_to_end, zip(*several, strict=True))) if several else none
+    return _Found(hits, values, sum(part.n_tests for part in parts))
 
 
 def _end_to_end(arrays: Sequence[np.ndarray]) -> np.ndarray:
