@@ -1,7 +1,11 @@
 import itertools
+import random
 
+import igraph
+import leidenalg
 import numpy as np
 import pytest
+from scipy import sparse
 
 from mutua.kernels.seqlet_communities import (
     adapted_graph,
@@ -68,9 +72,9 @@ def test_equal_seqlets_are_joined_and_unlike_ones_are_not() -> None:
 
 
 def test_communities_are_those_that_were_made() -> None:
-    random = np.random.default_rng(0)
-    group = random.permutation(np.repeat([0, 1, 2], [30, 20, 10]))
-    similarity = np.where(group[:, None] == group, 0.8, 0.1) + random.normal(0, 0.02, (60, 60))
+    draws = np.random.default_rng(0)
+    group = draws.permutation(np.repeat([0, 1, 2], [30, 20, 10]))
+    similarity = np.where(group[:, None] == group, 0.8, 0.1) + draws.normal(0, 0.02, (60, 60))
     similarity = (similarity + similarity.T) / 2
     index = np.array([np.delete(np.arange(60), row) for row in range(60)])
     near = np.take_along_axis(similarity, index, axis=1)
@@ -78,6 +82,22 @@ def test_communities_are_those_that_were_made() -> None:
     found = graph_communities(graph, seed=3, n_starts=2)
     assert np.array_equal(found, group)
     assert np.array_equal(found, graph_communities(graph, seed=3, n_starts=2))
+
+
+def test_as_good_as_leidenalg_and_nobody_elses_random_numbers_change() -> None:
+    draws = np.random.default_rng(1)
+    for seed in range(5):
+        graph = sparse.coo_matrix(np.triu(draws.random((90, 90)) ** 8, 1))
+        before = random.getstate()
+        found = graph_communities(graph, seed=seed, n_starts=3)
+        assert random.getstate() == before
+        network = igraph.Graph(n=90, edges=np.column_stack([graph.row, graph.col]))
+        other = leidenalg.find_partition(
+            network, leidenalg.ModularityVertexPartition, weights=graph.data.tolist(),
+            n_iterations=-1, seed=seed,
+        )  # fmt: skip
+        modularity = network.modularity(found.tolist(), weights=graph.data.tolist())
+        assert modularity > 0.97 * other.modularity
 
 
 def test_without_edges_everyone_is_alone() -> None:

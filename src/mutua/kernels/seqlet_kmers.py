@@ -246,8 +246,12 @@ def nearest_by_kmers(
     if gpu is not None:
         there = Postings(bounds, postings, worth)
         return Neighbours(*nearest_on(gpu, queries, vectors.scores, there, n_neighbors=k))
+    # Seqlets of the same best k-mer one after another, and postings in few bytes: lists that they
+    # share stay in the cache.
+    rows = np.argsort(queries[0, :, 0], kind="stable")
+    narrow = postings.astype(np.min_scalar_type(n))
     over_rows(
-        _nearest, n, queries, vectors.scores, bounds, postings, worth, index, similarity,
+        _nearest, n, rows, queries, vectors.scores, bounds, narrow, worth, index, similarity,
         row_cost=per_row,
     )  # fmt: skip
     return Neighbours(index, similarity)
@@ -265,17 +269,18 @@ def _numbers(unique: Keys, keys: Keys, scores: Floats) -> npt.NDArray[np.int32]:
 def _nearest(
     first: int,
     stop: int,
+    rows: Whole,
     queries: npt.NDArray[np.int32],
     scores: Floats,
     bounds: Whole,
-    postings: npt.NDArray[np.int32],
+    postings: npt.NDArray[np.unsignedinteger],
     worth: Floats,
     index: npt.NDArray[np.int32],
     similarity: Floats,
 ) -> None:
     n, k = scores.shape[0], index.shape[1]
     best, strand = np.empty(n, np.float32), np.empty(n, np.float32)
-    for row in range(first, stop):
+    for row in rows[first:stop]:
         best[:] = 0
         for turned in range(queries.shape[0]):
             strand[:] = 0
@@ -284,8 +289,10 @@ def _nearest(
                 if kmer < 0:
                     continue
                 score = scores[row, place]
-                for i in range(bounds[kmer], bounds[kmer + 1]):
-                    strand[postings[i]] += score * worth[i]
+                seqlets = postings[bounds[kmer] : bounds[kmer + 1]]
+                weights = worth[bounds[kmer] : bounds[kmer + 1]]
+                for i in range(len(seqlets)):
+                    strand[seqlets[i]] += score * weights[i]
             for other in range(n):
                 best[other] = max(best[other], strand[other])
         best[row] = -1  # no neighbour of itself
