@@ -10,6 +10,7 @@ import functools
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 
 import memelite
@@ -125,6 +126,7 @@ def fresh_process() -> None:
 
 
 def main() -> None:
+    warnings.filterwarnings("ignore", message=".* motifs can have no hits")
     motifs = mt.datasets.jaspar()
     targets = matrices(motifs)
     sequences = mt.pp.random_sequences(N_SEQUENCES, length=LENGTH, seed=0)
