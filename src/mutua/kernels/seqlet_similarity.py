@@ -84,7 +84,14 @@ def best_jaccard(
     out = np.zeros(index.shape, np.float32)
     strands = features.strands()
     cost = 0.3 * index.shape[1] * len(strands) * (2 * most_shift + 1) * width * channels
-    over_rows(_best, n, strands, features.total, index, most_shift, channels, out, row_cost=cost)
+    # Neighbours of each other are compared once, if they can be looked up.
+    ordered = bool((index[:, 1:] > index[:, :-1]).all())
+    over_rows(
+        _best, n, strands, features.total, index, most_shift, channels, ordered, out,
+        row_cost=cost,
+    )  # fmt: skip
+    if ordered:
+        over_rows(_copy_to_mutual, n, index, out, row_cost=30.0 * index.shape[1])
     return out
 
 
@@ -97,12 +104,15 @@ def _best(
     index: Index,
     most_shift: int,
     channels: int,
+    ordered: bool,
     out: Floats,
 ) -> None:
     size = strands.shape[2]
     for row in range(first, stop):
         for neighbour in range(index.shape[1]):
             other = index[row, neighbour]
+            if ordered and other < row and _place(index[other], row) >= 0:
+                continue
             both = total[row] + total[other]
             if both == 0:
                 continue
@@ -120,6 +130,31 @@ def _best(
                         )
                     best = max(best, np.float32(signed / (both - shared)))
             out[row, neighbour] = best
+
+
+@njit(cache=True, nogil=True)
+def _copy_to_mutual(first: int, stop: int, index: Index, out: Floats) -> None:
+    """Give the later of two neighbours of each other what the earlier has."""
+    for row in range(first, stop):
+        for neighbour in range(index.shape[1]):
+            other = index[row, neighbour]
+            if other < row:
+                place = _place(index[other], row)
+                if place >= 0:
+                    out[row, neighbour] = out[other, place]
+
+
+@njit(cache=True, nogil=True)
+def _place(ascending: Index, wanted: int) -> int:
+    """Give where a number is, or -1."""
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(ascending) and ascending[low] == wanted else -1
 
 
 def laid_over_jaccard(a: Features, b: Features) -> Floats:
