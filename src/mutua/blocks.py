@@ -47,8 +47,17 @@ def row_chunks(array: Any, argument: str = "sequences") -> tuple[int, ...]:
     return rows
 
 
-def row_groups(array: Any, n_rows: int) -> list[slice]:
+def row_groups(array: Any, n_rows: int, argument: str = "sequences") -> list[slice]:
     """Put whole chunks of rows together to groups of about `n_rows`, so that none is read twice.
+
+    Parameters
+    ----------
+    array
+        A dask array.
+    n_rows
+        Rows of a group, unless a chunk has more.
+    argument
+        What the caller knows the array by.
 
     Raises
     ------
@@ -63,7 +72,7 @@ def row_groups(array: Any, n_rows: int) -> list[slice]:
     """
     groups: list[slice] = []
     stop = 0
-    for size in row_chunks(array):
+    for size in row_chunks(array, argument):
         first, stop = stop, stop + size
         if groups and stop - groups[-1].start <= n_rows:
             groups[-1] = slice(groups[-1].start, stop)

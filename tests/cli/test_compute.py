@@ -15,6 +15,7 @@ import mutua as mt
 from mutua import cli
 from mutua.cli import compute
 from mutua.models.position_mi import CORRECTIONS, MEASURES
+from mutua.settings import DEVICES
 from tests.cli.conftest import planted
 
 Printed = pytest.CaptureFixture[str]
@@ -23,6 +24,7 @@ Printed = pytest.CaptureFixture[str]
 def test_choices_are_those_of_the_function() -> None:
     assert get_args(compute.Measure) == MEASURES
     assert get_args(compute.Correction) == CORRECTIONS
+    assert get_args(compute.Device) == DEVICES
 
 
 def test_options_are_those_of_the_function() -> None:

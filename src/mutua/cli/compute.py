@@ -26,6 +26,7 @@ Measure = Literal[
     "inverse_bhattacharyya",
 ]
 Correction = Literal["none", "miller_madow", "shuffle", "apc"]
+Device = Literal["auto", "cpu", "cuda"]
 _FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".fas")
 _COMPRESSED = (".gz", ".bgz")
 
@@ -53,6 +54,7 @@ def mi(
     fdr: float = 0.05,
     top: int = 5,
     threads: int | None = None,
+    device: Device | None = None,
 ) -> None:
     """Compute the dependency between all pairs of positions; print the strongest.
 
@@ -98,6 +100,8 @@ def mi(
         How many pairs to print.
     threads
         Most threads to use.
+    device
+        cpu, cuda, or auto: a GPU if there is one and the work is worth it.
     """
     import mutua as mt
 
@@ -129,6 +133,7 @@ def mi(
         n_permutations=n_permutations,
         gap=gap,
         seed=seed,
+        device=device,
     )
     if out is not None:
         _store(out, dict(zip(results, (seqs, found), strict=True)))

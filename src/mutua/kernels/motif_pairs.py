@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from mutua.kernels.annotation_rows import SortedRows
 from mutua.kernels.rows import over_rows
 
-__all__ = ["Incidence", "incidence_of", "pair_counts", "sequences_with"]
+__all__ = [
+    "Incidence",
+    "PairTotals",
+    "incidence_of",
+    "pair_counts",
+    "pair_totals",
+    "sequences_with",
+]
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -63,6 +70,42 @@ class Incidence(NamedTuple):
     def n_sequences(self) -> int:
         """Number of sequences."""
         return len(self.bounds) - 1
+
+
+class PairTotals(NamedTuple):
+    """What the expected counts of pairs come from; those of other sequences are added to it.
+
+    Attributes
+    ----------
+    n_with
+        (n_motifs,) int64, sequences in which each motif stands.
+    n_rows
+        (n_motifs,) int64, rows of each motif.
+    n_beside
+        Over all rows, the other rows of their sequences.
+    """
+
+    n_with: Longs
+    n_rows: Longs
+    n_beside: int
+
+    def plus(self, other: PairTotals) -> PairTotals:
+        """Give the totals of the sequences of both."""
+        return PairTotals(
+            self.n_with + other.n_with,
+            self.n_rows + other.n_rows,
+            self.n_beside + other.n_beside,
+        )
+
+
+def pair_totals(rows: SortedRows, incidence: Incidence) -> PairTotals:
+    """Give how often motifs and rows stand in sequences."""
+    of_sequence = np.diff(rows.bounds)
+    return PairTotals(
+        sequences_with(incidence),
+        np.diff(rows.motif_bounds),
+        int((of_sequence * (of_sequence - 1)).sum()),
+    )
 
 
 def incidence_of(rows: SortedRows) -> Incidence:

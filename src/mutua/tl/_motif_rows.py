@@ -24,15 +24,27 @@ from mutua.models.dims import (
 )
 from mutua.models.motif_pairs import MotifPairs
 
-__all__ = ["as_motif_pairs", "column", "log2_ratio", "motif_rows", "sequence_names"]
+__all__ = [
+    "as_motif_pairs",
+    "column",
+    "log2_ratio",
+    "motif_rows",
+    "refuse_without_motifs",
+    "sequence_names",
+]
 
 
 def column(annotations: Dataset[Annotations], name: str) -> np.ndarray:
     """Give the values of a variable, the motifs among them with a remedy where there are none."""
-    if name == MOTIF_INDEX and name not in annotations:
+    if name == MOTIF_INDEX:
+        refuse_without_motifs(annotations)
+    return np.asarray(annotations[name].values)
+
+
+def refuse_without_motifs(annotations: Dataset[Annotations]) -> None:
+    if MOTIF_INDEX not in annotations:
         remedy = "find their motifs first, e.g. with tl.annotate, or use tl.scan"
         raise InvalidInput("annotations", "spans without motifs", remedy)
-    return np.asarray(annotations[name].values)
 
 
 def motif_rows(annotations: Dataset[Annotations]) -> SortedRows:

@@ -10,12 +10,16 @@ from scipy import sparse
 from mutua.models import Dataset, checked
 from mutua.models.annotations import Annotations
 from mutua.models.dims import MOTIF, MOTIF_INDEX, SEQUENCE, SEQUENCE_INDEX, SEQUENCE_LENGTH
+from mutua.tl._annotation_blocks import are_chunked, over_blocks
 from mutua.tl._motif_rows import column, sequence_names
 
 __all__ = ["count_annotations"]
 
 _OBS = {"chrom": "sequence_chrom", "start": "sequence_start", "strand": "sequence_strand",
         "length": SEQUENCE_LENGTH}  # fmt: skip
+_NAMES = (SEQUENCE_INDEX, MOTIF_INDEX)
+_ROW_BYTES = 48
+"""Bytes of a row while it is counted: as it is given, counted, and sorted."""
 
 
 @checked
@@ -41,6 +45,13 @@ def count_annotations(annotations: Dataset[Annotations]) -> anndata.AnnData:
     InvalidInput
         If the annotations have no motifs.
 
+    Notes
+    -----
+    Annotations in chunks, such as those of a store, are counted in blocks of chunks: with a client
+    of `dask.distributed` open on its workers, else one after another. Beside a block, of
+    `settings.memory` and its chunks, only counts are in memory, two or three times those of the
+    result, whatever the order of the rows.
+
     Examples
     --------
     >>> import mutua as mt
@@ -51,13 +62,13 @@ def count_annotations(annotations: Dataset[Annotations]) -> anndata.AnnData:
     a        2
     b        0
     """
-    motif = column(annotations, MOTIF_INDEX)
-    sequence = column(annotations, SEQUENCE_INDEX)
-    if (motif < 0).any():
-        sequence, motif = sequence[motif >= 0], motif[motif >= 0]
+    in_blocks = are_chunked(annotations, _NAMES)
     shape = annotations.sizes[SEQUENCE], annotations.sizes[MOTIF]
-    counts = sparse.coo_matrix((np.ones(len(motif), np.int32), (sequence, motif)), shape).tocsr()
-    counts.sort_indices()
+    if in_blocks:
+        counts = _counted_in_blocks(annotations, shape)
+    else:
+        sequence, motif = (column(annotations, name) for name in _NAMES)
+        counts = _counted(sequence, motif, shape)
     obs = {name: annotations[own].values for name, own in _OBS.items() if own in annotations}
     var = {name: annotations[name].values for name in ("name", "family") if name in annotations}
     return anndata.AnnData(
@@ -65,3 +76,29 @@ def count_annotations(annotations: Dataset[Annotations]) -> anndata.AnnData:
         obs=pd.DataFrame(obs, index=pd.Index(sequence_names(annotations), dtype=object)),
         var=pd.DataFrame(var, index=pd.Index(annotations[MOTIF].values.astype(object))),
     )
+
+
+def _counted(sequence: np.ndarray, motif: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    if (motif < 0).any():
+        sequence, motif = sequence[motif >= 0], motif[motif >= 0]
+    counts = sparse.coo_matrix((np.ones(len(motif), np.int32), (sequence, motif)), shape).tocsr()
+    counts.sort_indices()
+    return counts
+
+
+def _counted_in_blocks(
+    annotations: Dataset[Annotations], shape: tuple[int, int]
+) -> sparse.csr_matrix:
+    """Add up the counts of blocks, like with like in size: few are held, and each is added to few.
+
+    Whole numbers are added, so that the sum is the same in any order.
+    """
+    sums: list[sparse.csr_matrix] = []
+    for part in over_blocks(
+        _counted, annotations, _NAMES, row_bytes=_ROW_BYTES, shared=(shape,), what="counts"
+    ):
+        sums.append(part)
+        while len(sums) > 1 and sums[-2].nnz <= 2 * sums[-1].nnz:
+            last = sums.pop()
+            sums[-1] = sums[-1] + last
+    return sum(reversed(sums), sparse.csr_matrix(shape, dtype=np.int32))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mutua import stats
 from mutua.errors import InvalidInput
-from mutua.kernels.annotation_rows import SortedRows
 from mutua.kernels.hypergeometric import log_overlap_p
 from mutua.kernels.motif_pair_null import pair_null
-from mutua.kernels.motif_pairs import Incidence, incidence_of, pair_counts, sequences_with
+from mutua.kernels.motif_pairs import PairTotals
 from mutua.models import Dataset, checked
 from mutua.models.annotations import Annotations
 from mutua.models.arguments import one_of, whole_number
 from mutua.models.motif_pairs import MotifPairs
 from mutua.settings import settings
-from mutua.tl._motif_rows import as_motif_pairs, log2_ratio, motif_rows
+from mutua.tl._motif_rows import as_motif_pairs, log2_ratio
+from mutua.tl._pair_counter import PairCounter
 
 __all__ = ["pair_annotations"]
 
@@ -92,6 +92,13 @@ def pair_annotations(
     `mutua.tl.merge_families`, then
     ``tl.filter_annotations(..., best_of_overlapping="all")``.
 
+    Annotations in chunks, such as those of a store, are counted in blocks of chunks if their rows
+    are in the order of the sequences, as those of `mutua.tl.scan` are: with a client of
+    `dask.distributed` open on its workers, else one after another. That needs `settings.memory`
+    and the chunks of a block, and of the caller also the rows of a sequence that goes on in the
+    next block. Rows in another order are read as a whole, about 80 bytes each, and so are all for
+    permutations.
+
     A pair of a motif with itself has no hypergeometric or curveball null; its p-value is NaN.
 
     References
@@ -120,40 +127,26 @@ def pair_annotations(
     if test == "hypergeometric" and (ordered or not unique):
         found = "'hypergeometric' of " + ("ordered pairs" if ordered else "pairs of rows")
         raise InvalidInput("test", found, "use 'permutation', or None for no test")
-    rows = motif_rows(annotations)
-    incidence = incidence_of(rows)
-    options = _Counting(ordered, unique)
+    counter = PairCounter(annotations, ordered=ordered, unique=unique)
     attrs: dict[str, Any] = {
         "counted": "sequences" if unique else "pairs of annotations",
         "ordered": ordered,
-        "n_sequences": rows.n_sequences,
+        "n_sequences": counter.n_sequences,
         "test": test or "",
     }
     if test == "permutation":
-        columns, n_tests = _permuted(rows, incidence, options, self_pairs, n_permutations, seed)
+        columns, n_tests = _permuted(counter, self_pairs, n_permutations, seed)
         attrs["n_permutations"] = n_permutations
     else:
-        columns = _counted(rows, incidence, options, self_pairs)
-        n_tests = _n_pairs(incidence, ordered, False)
-    if test == "hypergeometric":
-        columns |= _hypergeometric(columns, incidence)
+        columns, totals = _counted(counter, self_pairs)
+        n_there = int((totals.n_with > 0).sum())
+        n_tests = n_there * (n_there - 1) // (1 if ordered else 2)
+        if test == "hypergeometric":
+            columns |= _hypergeometric(columns, totals, counter.n_sequences)
     if test is not None:
         columns["q_value"] = stats.benjamini_hochberg(columns["p_value"], n_tests=n_tests)
         attrs["n_tests"] = n_tests
     return as_motif_pairs(columns, annotations, **attrs)
-
-
-class _Counting(NamedTuple):
-    """What is counted."""
-
-    ordered: bool
-    unique: bool
-
-
-def _n_pairs(incidence: Incidence, ordered: bool, self_pairs: bool) -> int:
-    """Give the number of pairs of motifs that occur."""
-    n = int((sequences_with(incidence) > 0).sum())
-    return n * (n - 1) // (1 if ordered else 2) + (n if self_pairs else 0)
 
 
 def _possible(n_motifs: int, ordered: bool, self_pairs: bool, first: int, stop: int) -> np.ndarray:
@@ -163,21 +156,17 @@ def _possible(n_motifs: int, ordered: bool, self_pairs: bool, first: int, stop: 
     return pairs | (a == b) if self_pairs else pairs
 
 
-def _counted(
-    rows: SortedRows, incidence: Incidence, options: _Counting, self_pairs: bool
-) -> dict[str, np.ndarray]:
+def _counted(counter: PairCounter, self_pairs: bool) -> tuple[dict[str, np.ndarray], PairTotals]:
     """Count and list all pairs, some motifs at a time."""
-    n = rows.n_motifs
+    n = counter.n_motifs
     step = max(1, settings.memory // (64 * max(n, 1)))
     found: dict[str, list[np.ndarray]] = {}
     for first in range(0, max(n, 1), step):
         stop = min(first + step, n)
-        counts = pair_counts(
-            rows, incidence, ordered=options.ordered, unique=options.unique, motifs=(first, stop)
-        )
-        expected = _expected(rows, incidence, options, first, stop)
+        counts, totals = counter.count(first, stop)
+        expected = _expected(counter, totals, first, stop)
         listed = (counts > 0) | (expected >= LISTED)
-        listed &= _possible(n, options.ordered, self_pairs, first, stop)
+        listed &= _possible(n, counter.ordered, self_pairs, first, stop)
         a, b = np.nonzero(listed)
         part: dict[str, np.ndarray] = {
             "motif_a_index": (a + first).astype(np.int32),
@@ -188,70 +177,64 @@ def _counted(
         for name, values in part.items():
             found.setdefault(name, []).append(values)
     columns = {name: np.concatenate(parts) for name, parts in found.items()}
-    if options.ordered and options.unique:
+    if counter.ordered and counter.unique:
         del columns["expected"]  # there is no formula
-        return columns
-    return columns | {"log2_ratio": log2_ratio(columns["n"], columns["expected"])}
+        return columns, totals
+    columns["log2_ratio"] = log2_ratio(columns["n"], columns["expected"])
+    return columns, totals
 
 
-def _expected(
-    rows: SortedRows, incidence: Incidence, options: _Counting, first: int, stop: int
-) -> np.ndarray:
+def _expected(counter: PairCounter, totals: PairTotals, first: int, stop: int) -> np.ndarray:
     """Give the counts if motifs are dealt to sequences, or to rows, at random; NaN if unknown."""
-    n_motifs = rows.n_motifs
     expected: np.ndarray
-    if options.unique:
-        n_with = sequences_with(incidence).astype(np.float64)
-        expected = n_with[first:stop, None] * n_with / max(rows.n_sequences, 1)
-        if options.ordered:
+    if counter.unique:
+        n_with = totals.n_with.astype(np.float64)
+        expected = n_with[first:stop, None] * n_with / max(counter.n_sequences, 1)
+        if counter.ordered:
             expected[:] = np.nan
         expected[np.arange(stop - first), np.arange(first, stop)] = np.nan
         return expected
-    of_motif = np.diff(rows.motif_bounds).astype(np.float64)
-    of_sequence = np.diff(rows.bounds).astype(np.float64)
+    of_motif = totals.n_rows.astype(np.float64)
     total = of_motif.sum()
-    share = (of_sequence * (of_sequence - 1)).sum() / max(total * (total - 1), 1.0)
+    share = totals.n_beside / max(total * (total - 1), 1.0)
     expected = share * of_motif[first:stop, None] * of_motif
     own = np.arange(first, stop)
     expected[np.arange(stop - first), own] = share * of_motif[own] * (of_motif[own] - 1) / 2
-    if options.ordered:
-        expected[np.arange(n_motifs) != own[:, None]] /= 2
+    if counter.ordered:
+        expected[np.arange(counter.n_motifs) != own[:, None]] /= 2
     return expected
 
 
-def _hypergeometric(columns: dict[str, np.ndarray], incidence: Incidence) -> dict[str, np.ndarray]:
+def _hypergeometric(
+    columns: dict[str, np.ndarray], totals: PairTotals, n_sequences: int
+) -> dict[str, np.ndarray]:
     a, b = columns["motif_a_index"], columns["motif_b_index"]
-    n_with, different = sequences_with(incidence), a != b
+    n_with, different = totals.n_with, a != b
     log_p = np.full(len(a), np.nan)
     log_p[different] = log_overlap_p(
         columns["n"][different], n_with[a[different]], n_with[b[different]],
-        total=incidence.n_sequences,
+        total=n_sequences,
     )  # fmt: skip
     return {"p_value": np.maximum(np.exp(log_p), _TINY)}
 
 
 def _permuted(
-    rows: SortedRows,
-    incidence: Incidence,
-    options: _Counting,
-    self_pairs: bool,
-    n_permutations: int,
-    seed: int,
+    counter: PairCounter, self_pairs: bool, n_permutations: int, seed: int
 ) -> tuple[dict[str, np.ndarray], int]:
     """Count all pairs of motifs that occur, in the data and in permutations."""
-    n = rows.n_motifs
-    there = sequences_with(incidence) > 0
-    possible = _possible(n, options.ordered, self_pairs, 0, n)
+    n, ordered, unique = counter.n_motifs, counter.ordered, counter.unique
+    rows, _ = counter.whole()  # permutations shuffle the motifs of all
+    counts, totals = counter.count(0, n)
+    there = totals.n_with > 0
+    possible = _possible(n, ordered, self_pairs, 0, n)
     possible &= there[:, None] & there
     pairs = np.flatnonzero(possible)
-    observed = pair_counts(rows, incidence, ordered=options.ordered, unique=options.unique).reshape(
-        -1
-    )[pairs]
+    observed = counts.reshape(-1)[pairs]
     a, b = np.divmod(pairs, max(n, 1))
     # Curveball trades say nothing of how often a motif stands in one sequence.
-    tested = np.flatnonzero((a != b) | options.ordered | (not options.unique))
+    tested = np.flatnonzero((a != b) | ordered | (not unique))
     null = pair_null(
-        rows, pairs[tested], observed[tested], ordered=options.ordered, unique=options.unique,
+        rows, pairs[tested], observed[tested], ordered=ordered, unique=unique,
         n_permutations=n_permutations, seed=seed,
     )  # fmt: skip
     values = {name: np.full(len(pairs), np.nan) for name in ("expected", "p_value", "familywise")}

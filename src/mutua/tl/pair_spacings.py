@@ -122,7 +122,8 @@ def pair_spacings(
     motifs share. Motifs of one family stand at the same places; see `mutua.tl.merge_families`.
 
     Memory is bounded by `settings.memory`, whatever the number of motifs and annotations, beyond
-    the annotations in order (about 60 bytes each) and the rows that are kept.
+    the annotations in order (about 60 bytes each) and the rows that are kept. Annotations in
+    chunks are read as a whole.
 
     Examples
     --------
