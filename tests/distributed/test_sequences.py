@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import mutua as mt
+from mutua.kernels.devices import simulated
 from mutua.kernels.pair_engine import check_memory
 from mutua.kernels.sequence_blocks import PositionTask
 from mutua.tl import _counting, _position_workers
@@ -118,6 +119,31 @@ def test_position_mi_in_several_passes_and_blocks(
 def smaller_blocks(size: int) -> Any:
     made = _counting.SequenceBlocks.__init__
     return lambda self, codes, gap_code, block_size=size: made(self, codes, gap_code, size)
+
+
+@pytest.mark.parametrize("room", [True, False], ids=["whole", "tables"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.filterwarnings("ignore:permutations treat sequences as independent")
+@pytest.mark.skipif(not simulated(), reason="both workers would share a GPU")
+def test_position_mi_on_the_gpus_of_workers(
+    client: Any,
+    sequences: xr.Dataset,
+    counted: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    weighted: bool,
+    room: bool,
+) -> None:
+    few = sequences.isel(sequence=slice(70), position=slice(6))
+    if weighted:
+        few = few.assign(weight=("sequence", np.random.default_rng(2).random(70) + 0.1))
+    monkeypatch.setattr(_counting.SequenceBlocks, "__init__", smaller_blocks(40))
+    options: Any = {"k": 1, "n_permutations": 3, "seed": 3}
+    wanted = mt.tl.position_mi(few, device="cpu", **options)
+    if not room:
+        monkeypatch.setattr(_position_workers, "resident_bytes", lambda task: mt.settings.memory)
+    found = mt.tl.position_mi(few.chunk(sequence=30), device="cuda", **options)
+    assert counted == [15] * (2 if room else 5)
+    assert_same(found, wanted)
 
 
 def test_position_mi_after_a_worker_was_killed(

@@ -24,7 +24,7 @@ from mutua.kernels.pair_statistics import (
     SUPPORT_JOINT,
     WEIGHT,
 )
-from mutua.kernels.sequence_blocks import BlockSource, PositionTask
+from mutua.kernels.sequence_blocks import BlockSource, CountedElsewhere, PositionTask
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
 
@@ -167,6 +167,8 @@ def position_mi(
 def on_gpu(task: PositionTask, device: str | None, n_passes: int = 1) -> bool:
     """Tell whether pairs are to be counted on the GPU, where tables are never replaced by sorting.
 
+    Not here where the sequences are counted elsewhere.
+
     Parameters
     ----------
     device
@@ -179,6 +181,8 @@ def on_gpu(task: PositionTask, device: str | None, n_passes: int = 1) -> bool:
     InvalidInput, DeviceUnavailable
         As `mutua.kernels.devices.on_cuda`.
     """
+    if isinstance(task.source, CountedElsewhere):
+        return False
     too_empty = task.n_kmers**2 > MOST_CELLS_PER_SEQUENCE * max(task.n_sequences, 2**12)
     operations = 0.0 if too_empty else float(task.n_sequences) * task.n_pairs * n_passes
     return on_cuda(device, operations=operations)

@@ -107,7 +107,7 @@ def position_null(
 
     Permutations are never stored. They depend on the seed and the block size only, and give the
     same bits whatever the number of threads and the memory allowed. On the GPU they are made
-    there.
+    there, and summed up there too unless the statistic is normalized or corrected.
 
     Parameters
     ----------
@@ -154,6 +154,8 @@ def position_null(
         from mutua.kernels.cuda.position_pairs import DevicePairs
 
         pairs = DevicePairs(task)
+        if not (normalize or apc):
+            return null.on_gpu(pairs, n_permutations)
         return null.elsewhere(pairs.observed, pairs.permuted, DEVICE_BATCH, n_permutations)
     check_memory(task)
     if isinstance(source, CountedElsewhere):
@@ -275,6 +277,21 @@ class _Null:
         fill_observed(fields)
         fill = functools.partial(fill_permuted, self.seed)
         return self.summarise(fields, n_permutations, n_together, fill)
+
+    def on_gpu(self, pairs: Any, n_permutations: int) -> PositionNull:
+        """Go through permutations without leaving the GPU, as nothing is made of their statistic.
+
+        Parameters
+        ----------
+        pairs
+            `mutua.kernels.cuda.position_pairs.DevicePairs`.
+        """
+        fields = np.empty((len(FIELDS), self.task.n_pairs))
+        pairs.observed(fields)
+        require_pairs(fields)
+        most = self.batch(DEVICE_BATCH)
+        moments, maxima = pairs.moments(self.seed, fields[MI], n_permutations, most)
+        return self._summary(fields[MI], moments, np.zeros(self.task.n_pairs), maxima)
 
     def batch(self, most: int) -> int:
         """Give the permutations, at most `most`, whose statistics may be held."""

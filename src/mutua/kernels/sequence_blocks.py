@@ -183,7 +183,7 @@ class PositionTask:
     pseudocount
         Multiplier of the number of sequences.
     weights
-        Sequence weights, or None.
+        Sequence weights, in fixed point where they are those of a part of the sequences; or None.
 
     Raises
     ------
@@ -196,7 +196,7 @@ class PositionTask:
     k: int
     alphabet_size: int
     pseudocount: float = 0.0
-    weights: NDArray[np.floating] | None = None
+    weights: NDArray[np.floating] | FixedPointWeights | None = None
 
     def __post_init__(self) -> None:
         kmer_dtype(self.k, self.alphabet_size)
@@ -222,8 +222,8 @@ class PositionTask:
     @cached_property
     def fixed_weights(self) -> FixedPointWeights | None:
         """The weights in fixed point."""
-        if self.weights is None:
-            return None
+        if self.weights is None or isinstance(self.weights, FixedPointWeights):
+            return self.weights
         return fixed_point_weights(self.weights, self.source.n_sequences)
 
     @property

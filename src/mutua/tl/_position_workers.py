@@ -2,7 +2,8 @@
 
 The sequences are cut into as many runs as there are workers. Of each run a chain of tasks adds up
 tables of counts, block by block; the tables of all runs are then added, a range of pairs on each
-worker, and summarised there. Counts are whole numbers, so the bits are those of a single process.
+worker, and summarised there. Counts are whole numbers, so the bits are those of a single process,
+also where some workers count on a GPU of their own and others do not.
 A task never changes tables that it was given: one that runs again, as its worker was lost, counts
 nothing twice.
 """
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from mutua._cluster import ForWorkers, computed, current_client
 from mutua.blocks import is_chunked, row_chunks
-from mutua.kernels.devices import on_cuda
+from mutua.kernels.devices import asked_device, on_cuda
 from mutua.kernels.kmers import fill_kmer_codes, kmer_dtype
 from mutua.kernels.pair_engine import (
     INDEPENDENT,
@@ -33,8 +34,9 @@ from mutua.kernels.pair_engine import (
     write_table_statistics,
 )
 from mutua.kernels.pair_statistics import Smoothing
-from mutua.kernels.position_null import fill_permuted, shuffle_block
-from mutua.kernels.sequence_blocks import ArrayBlocks, PositionTask
+from mutua.kernels.position_mi import on_gpu
+from mutua.kernels.position_null import DEVICE_BATCH, fill_permuted, shuffle_block
+from mutua.kernels.sequence_blocks import ArrayBlocks, FixedPointWeights, PositionTask
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
 from mutua.tl._counting import SequenceBlocks, with_gaps
@@ -59,19 +61,31 @@ def counted_on_workers(
     weighted
         Whether sequences have weights.
     device
-        Where the caller wants them to be counted: a GPU of its own does that itself.
+        Where the caller wants them to be counted. Workers do it on the GPUs that they have; the
+        caller does it where it has one and they have not.
     """
+    asked = asked_device(device)
     if current_client() is None or not is_chunked(blocks.codes.data):
         return blocks
     row_chunks(blocks.codes.data)
     shape = _Shape(blocks.n_sequences, blocks.n_positions, blocks.block_size)
     task = PositionTask(shape, k, alphabet_size)
-    if on_cuda(device, operations=task.n_sequences * task.n_pairs):
+    operations = task.n_sequences * task.n_pairs
+    on_gpus = _have_gpus(asked, operations)
+    if not on_gpus and on_cuda(asked, operations=operations):
         return blocks
     n_passes = -(-task.n_pairs // _n_tables(task, weighted))
     if n_passes > _MOST_PASSES and resident_bytes(task) <= settings.memory:
         return blocks
-    return _WorkerBlocks(blocks.codes, blocks.gap_code, blocks.block_size)
+    return _WorkerBlocks(blocks.codes, blocks.gap_code, blocks.block_size, asked, on_gpus)
+
+
+def _have_gpus(asked: str, operations: int) -> bool:
+    """Tell whether every worker can count so much on a GPU, and is to."""
+    if asked == "cpu":
+        return False
+    found = current_client().run(on_cuda, asked, operations=operations, on_error="return")
+    return bool(found) and all(answer is True for answer in found.values())
 
 
 @dataclass(frozen=True)
@@ -95,16 +109,21 @@ class _Job(NamedTuple):
     n_tables: int
     shuffled: tuple[int, int] | None
     """Seed and number of a permutation."""
+    device: str
 
 
 @dataclass(frozen=True)
 class _WorkerBlocks(SequenceBlocks):
     """A `CountedElsewhere`: blocks that workers read and count."""
 
+    device: str = "cpu"
+    on_gpus: bool = False
+    """Whether every worker has a GPU."""
+
     @property
     def n_together(self) -> int:
         """Permutations that are counted at the same time."""
-        return 2 * _n_workers()
+        return (DEVICE_BATCH if self.on_gpus else 2) * _n_workers()
 
     def fill_statistics(self, task: PositionTask, statistics: NDArray[np.float64]) -> None:
         """Fill `statistics` (n_fields, n_pairs) of the sequences as they are."""
@@ -126,7 +145,7 @@ class _WorkerBlocks(SequenceBlocks):
         n, n_fields, _ = statistics.shape
         bounds = np.linspace(0, n, min(n, _n_workers()) + 1).astype(int).tolist()
         plain = self._without_data(task)
-        job = functools.partial(_permuted, plain, n_fields, seed)
+        job = functools.partial(_permuted, plain, self.device, n_fields, seed)
         call = delayed(ForWorkers(job), pure=False)
         weights = delayed(task.weights, pure=False, traverse=False)
         parts = [
@@ -160,7 +179,8 @@ class _WorkerBlocks(SequenceBlocks):
         smoothing = smoothing_of(task)
         for first_pair in range(0, task.n_pairs, most):
             n_tables = min(most, task.n_pairs - first_pair)
-            job = _Job(self._without_data(task), self.gap_code, weighted, n_tables, shuffled)
+            plain = self._without_data(task)
+            job = _Job(plain, self.gap_code, weighted, n_tables, shuffled, self.device)
             parts = self._pass(task, job, first_pair, len(statistics), smoothing)
             start = first_pair
             for part in computed(parts, "position_mi"):
@@ -232,6 +252,15 @@ def _add(
     else:
         tables = tables.copy()  # what is given may be needed again
     letter_codes = with_gaps(values, job.gap_code)
+    weights = FixedPointWeights(units, 1.0) if job.weighted else None
+    source = ArrayBlocks(letter_codes, task.source.block_size)
+    block = replace(task, source=source, weights=weights)
+    if on_gpu(block, job.device):
+        from mutua.kernels.cuda.position_pairs import DevicePairs
+
+        pairs = first_pair, first_pair + len(tables)
+        DevicePairs(block, pairs, number).add_to(tables, job.shuffled)
+        return tables
     codes = np.empty((task.n_positions, len(values)), kmer_dtype(task.k, task.alphabet_size))
     with Workers() as workers:
         fill_kmer_codes(letter_codes, task.k, task.alphabet_size, codes, 0, workers)
@@ -267,6 +296,7 @@ def _summarised(
 
 def _permuted(
     task: PositionTask,
+    device: str,
     n_fields: int,
     seed: int,
     letter_codes: NDArray[np.uint8],
@@ -278,6 +308,11 @@ def _permuted(
     source = ArrayBlocks(letter_codes, task.source.block_size)
     task = replace(task, source=source, weights=weights)
     statistics = np.empty((n_permutations, n_fields, task.n_pairs))
+    if on_gpu(task, device, n_permutations):
+        from mutua.kernels.cuda.position_pairs import DevicePairs
+
+        DevicePairs(task).permuted(seed, first, statistics)
+        return statistics
     with Workers() as workers:
         fill_permuted(task, seed, first, statistics, workers)
     return statistics

@@ -5,7 +5,12 @@ import re
 import numpy as np
 from numba import float64, int64, uint8, uint16, uint32, uint64
 
-from mutua.kernels.cuda import position_columns, position_counts, position_entropies
+from mutua.kernels.cuda import (
+    position_columns,
+    position_counts,
+    position_entropies,
+    position_moments,
+)
 from mutua.kernels.cuda.position_counts import CountLayout
 from mutua.kernels.sequence_blocks import ArrayBlocks, PositionTask
 from tests.kernels.cuda.lowered import ptx_of
@@ -59,6 +64,9 @@ def main() -> None:
         "summarise": summarise(uint32[::1]),
         "summarise_weighted": summarise(int64[::1]),
     }
+    values = float64[:, :, ::1], int64
+    ptx["moments"] = ptx_of(position_moments._take_up_pairs, *values, float64[::1], float64[:, ::1])
+    ptx["maxima"] = ptx_of(position_moments._maxima_kernel(64), *values, float64[::1])
     for codes in (uint8, uint16):
         ptx[f"shuffle_{codes}"] = ptx_of(
             shuffle, codes[:, ::1], int64, int64, int64, uint64, int64, int64, codes[:, :, ::1]

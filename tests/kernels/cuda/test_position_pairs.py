@@ -11,6 +11,7 @@ from numba import cuda
 
 from mutua.errors import InvalidInput, MemoryLimit
 from mutua.kernels import position_mi as module
+from mutua.kernels import position_null as null_module
 from mutua.kernels.cuda import (
     position_columns,
     position_counts,
@@ -244,6 +245,25 @@ def test_nulls_are_those_of_the_cpu(normalize: bool, apc: bool, weighted: bool) 
     }
     expected = position_null(ArrayBlocks(codes, 40), device="cpu", **options)
     assert_same(position_null(ArrayBlocks(codes, 40), device="cuda", **options), expected)
+
+
+@pytest.mark.parametrize(("n_permutations", "batch"), [(1, 64), (2, 2), (7, 3)])
+def test_moments_stay_on_the_gpu(
+    n_permutations: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a pair that is never known together."""
+    codes = draw(40, 5, 3, 0.1)
+    codes[:20, 1] = codes[20:, 3] = 254
+    options: dict[str, Any] = {"k": 1, "alphabet_size": 3, "pseudocount": 0.1, "seed": 6}
+    source = ArrayBlocks(codes)
+    expected = position_null(source, device="cpu", n_permutations=n_permutations, **options)
+    monkeypatch.setattr(null_module, "DEVICE_BATCH", batch)
+    monkeypatch.setattr(DevicePairs, "permuted", None)
+    found = position_null(source, device="cuda", n_permutations=n_permutations, **options)
+    assert_same(found, expected)
+    assert np.isnan(found.mean[1, 3])
+    assert found.n_exceeding[1, 3] == 0
+    assert (found.n_exceeding > 0).any()
 
 
 def test_nulls_with_room_for_few_permutations_and_pairs(monkeypatch: pytest.MonkeyPatch) -> None:

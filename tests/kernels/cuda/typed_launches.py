@@ -128,6 +128,7 @@ def position_kernels() -> None:
             pairs = DevicePairs(task)
             pairs.observed(np.empty((len(FIELDS), task.n_pairs)))
             pairs.permuted(7, 0, np.empty((2, 1, task.n_pairs)))
+            pairs.moments(7, np.zeros(task.n_pairs), 3, 2)
 
 
 def knn_kernels() -> None:

@@ -97,6 +97,8 @@ class DeviceColumns:
     ----------
     task
         The sequences.
+    first_block
+        Number of their first block, on which permutations depend.
 
     Attributes
     ----------
@@ -104,8 +106,9 @@ class DeviceColumns:
         Whether the columns of all sequences stay on the GPU.
     """
 
-    def __init__(self, task: PositionTask) -> None:
+    def __init__(self, task: PositionTask, first_block: int = 0) -> None:
         self.task = task
+        self.first_block = first_block
         self.dtype = kmer_dtype(task.k, task.alphabet_size)
         free = free_memory()
         self.resident = free is None or 2 * self._column_bytes(task.n_sequences) <= free
@@ -157,7 +160,8 @@ class DeviceColumns:
         codes, room = self._buffers[0], self._room_to_shuffle(n)
         for start in range(0, n, len(room)):
             together = room[: min(len(room), n - start)]
-            self._shuffle(codes, self.task.n_sequences, together, seed, first + start, 0, 0)
+            numbers = first + start, self.first_block
+            self._shuffle(codes, self.task.n_sequences, together, seed, *numbers, 0)
             for which in range(len(together)):
                 piece = Piece(together[which].view(np.uint32), self.units, 0)
                 yield functools.partial(iter, [piece])
@@ -174,7 +178,8 @@ class DeviceColumns:
             self._load(number, lane, codes, 0)
             if seed is not None:
                 room = self._shuffled[turn]
-                self._shuffle(codes, stop - start, room, seed, permutation, number, lane.stream)
+                numbers = permutation, self.first_block + number
+                self._shuffle(codes, stop - start, room, seed, *numbers, lane.stream)
                 codes = room[0]
             units = self.units if task.fixed_weights is None else self.units[start:stop]
             yield Piece(codes.view(np.uint32), units, lane.stream)

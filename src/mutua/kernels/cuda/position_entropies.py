@@ -1,7 +1,7 @@
 """From joint counts to the entropies of pairs of positions, on the GPU.
 
 The arithmetic is that of `mutua.kernels.entropy` and `mutua.kernels.pair_statistics`, operation
-by operation. A product that is added to something is made by `_product`: CUDA would otherwise
+by operation. A product that is added to something is made by `product`: CUDA would otherwise
 contract the two into one operation with one rounding, and give other bits than the CPU.
 """
 
@@ -29,7 +29,7 @@ from mutua.kernels.pair_statistics import (
     Smoothing,
 )
 
-__all__ = ["summarise"]
+__all__ = ["product", "summarise"]
 
 THREADS = 256
 
@@ -38,12 +38,12 @@ N_SUMS = 7
 TOTAL, TERMS_JOINT, TERMS_I, TERMS_J, OCCUPIED_JOINT, OCCUPIED_I, OCCUPIED_J = range(N_SUMS)
 
 if simulated():
-    _product = operator.mul
+    product = operator.mul
 else:
     from numba.cuda import libdevice
 
     @cuda.jit(device=True)
-    def _product(a, b):
+    def product(a, b):
         """Give a * b, rounded by itself."""
         return libdevice.dmul_rn(a, b)
 
@@ -87,31 +87,31 @@ def _log2(x):
     exponent = (bits - SQRT_HALF_BITS) >> np.int64(52)
     fraction = np.int64(bits - (exponent << np.int64(52))).view(np.float64) - 1.0
     s = fraction / (2.0 + fraction)
-    z = _product(s, s)
-    w = _product(z, z)
-    even = 0.22222198432149784 + _product(w, 0.15313837699209373)
-    even = _product(w, 0.3999999999940942 + _product(w, even))
-    odd = 0.1818357216161805 + _product(w, 0.14798198605116586)
-    odd = 0.2857142874366239 + _product(w, odd)
-    odd = _product(z, 0.6666666666666735 + _product(w, odd))
-    half = _product(_product(0.5, fraction), fraction)
-    rest = fraction - (half - _product(s, half + even + odd))
-    return np.float64(exponent) + _product(rest, LOG2_E)
+    z = product(s, s)
+    w = product(z, z)
+    even = 0.22222198432149784 + product(w, 0.15313837699209373)
+    even = product(w, 0.3999999999940942 + product(w, even))
+    odd = 0.1818357216161805 + product(w, 0.14798198605116586)
+    odd = 0.2857142874366239 + product(w, odd)
+    odd = product(z, 0.6666666666666735 + product(w, odd))
+    half = product(product(0.5, fraction), fraction)
+    rest = fraction - (half - product(s, half + even + odd))
+    return np.float64(exponent) + product(rest, LOG2_E)
 
 
 @cuda.jit(device=True)
 def _f(x):
     """Give x log2(x)."""
     if x > 0.0:
-        return _product(x, _log2(x))
+        return product(x, _log2(x))
     return 0.0
 
 
 @cuda.jit(device=True)
 def _term(count, unit, added, base, scale):
     """Give the term of a count in the sum of an entropy, in fixed point."""
-    smoothed = _product(np.float64(count), unit) + added
-    term = _product(_product(smoothed, _log2(smoothed)) - base, scale)
+    smoothed = product(np.float64(count), unit) + added
+    term = product(product(smoothed, _log2(smoothed)) - base, scale)
     return np.int64(math.floor(term + 0.5))
 
 
@@ -120,8 +120,8 @@ def _entropy(terms, weight, pseudocount, n_bins, scale):
     """Give the entropy, in bits, of a table from its sum of terms; NaN for an empty table."""
     if weight <= 0.0:
         return np.nan
-    smoothed = _product(weight, 1.0 + pseudocount)
-    empty = _product(n_bins, _f(_product(pseudocount, weight) / n_bins))
+    smoothed = product(weight, 1.0 + pseudocount)
+    empty = product(n_bins, _f(product(pseudocount, weight) / n_bins))
     return _log2(smoothed) - (empty + np.float64(terms) / scale) / smoothed
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mutua.kernels.cuda.position_columns import DeviceColumns, Piece, empty
 from mutua.kernels.cuda.position_counts import CountLayout, add_counts, clear, pair_tiles
 from mutua.kernels.cuda.position_entropies import summarise
+from mutua.kernels.cuda.position_moments import DeviceMoments
 from mutua.kernels.devices import free_memory, with_tiles
 from mutua.kernels.pair_engine import smoothing_of
 from mutua.kernels.sequence_blocks import PositionTask
@@ -29,6 +30,10 @@ class DevicePairs:
     ----------
     task
         The sequences and how they are counted.
+    pairs
+        Number of the first pair to count, and of the one after the last; by default all are.
+    first_block
+        Number of the first block of sequences, where these are some of more.
 
     Raises
     ------
@@ -36,14 +41,17 @@ class DevicePairs:
         The table of a single pair does not fit into the memory of the GPU.
     """
 
-    def __init__(self, task: PositionTask) -> None:
+    def __init__(
+        self, task: PositionTask, pairs: tuple[int, int] | None = None, first_block: int = 0
+    ) -> None:
         self.task = task
+        first_pair, after = (0, task.n_pairs) if pairs is None else pairs
         self.layout = CountLayout.choose(task)
-        self.columns = DeviceColumns(task)
+        self.columns = DeviceColumns(task, first_block)
         self.smoothing = smoothing_of(task)
         free = free_memory()
         table_bytes = self.layout.n_cells * self.layout.table_dtype.itemsize
-        wanted = task.n_pairs
+        wanted = after - first_pair
         if free is not None:
             # Columns to be shuffled take up to a quarter.
             wanted = min(wanted, max(1, free // 2 // table_bytes))
@@ -56,32 +64,85 @@ class DevicePairs:
         )
         per_pass = len(self.tables) // self.layout.n_cells
         self.passes = [
-            (first, min(first + per_pass, task.n_pairs))
-            for first in range(0, task.n_pairs, per_pass)
+            (first, min(first + per_pass, after)) for first in range(first_pair, after, per_pass)
         ]
         self._tiles: list[Any] = [None] * len(self.passes)
 
     def observed(self, statistics: NDArray[np.float64]) -> None:
         """Fill `statistics` (n_fields, n_pairs) of the sequences as they are."""
-        self._fill([self.columns.pieces], statistics[np.newaxis])
+        self._fill_host([self.columns.pieces], statistics[np.newaxis])
 
     def permuted(self, seed: int, first: int, statistics: NDArray[np.float64]) -> None:
         """Fill `statistics` (n, n_fields, n_pairs) of the permutations from number `first` on."""
-        self._fill(self.columns.permutations(seed, first, len(statistics)), statistics)
+        self._fill_host(self.columns.permutations(seed, first, len(statistics)), statistics)
 
-    def _fill(
+    def moments(
+        self, seed: int, observed: NDArray[np.float64], n_permutations: int, most: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give what permutations say of the mutual information, which stays on the GPU.
+
+        Parameters
+        ----------
+        observed
+            (n_pairs,) the mutual information of the sequences as they are.
+        most
+            Permutations whose mutual information is held, at most.
+
+        Returns
+        -------
+        tuple
+            Moments (4, n_pairs) and maxima (n_permutations,), see `DeviceMoments.found`.
+        """
+        kept = DeviceMoments(observed, n_permutations)
+        room = empty((min(most, n_permutations), 1, self.task.n_pairs), np.float64)
+        for start in range(0, n_permutations, len(room)):
+            part = room[: min(len(room), n_permutations - start)]
+            self._fill(self.columns.permutations(seed, start, len(part)), part)
+            kept.take_up(part, start)
+        return kept.found()
+
+    def add_to(
+        self, tables: NDArray[np.unsignedinteger | np.int64], shuffled: tuple[int, int] | None
+    ) -> None:
+        """Add the counts of the pairs to tables (n_tables, n_cells) in memory.
+
+        Parameters
+        ----------
+        tables
+            Of the type and layout of `mutua.kernels.pair_engine.add_block`.
+        shuffled
+            Seed and number of the permutation to count; the sequences as they are if None.
+        """
+        permutations: Iterable[Callable[[], Iterator[Piece]]] = [self.columns.pieces]
+        if shuffled is not None:
+            permutations = self.columns.permutations(*shuffled, 1)
+        start = self.passes[0][0]
+        for pieces in permutations:
+            for number, (first, stop) in enumerate(self.passes):
+                part = tables[first - start : stop - start].reshape(-1)
+                counts = self.tables[: len(part)]
+                counts.copy_to_device(part)
+                for piece in pieces():
+                    add_counts(self.layout, piece, self._tiles_of(number), self.tables)
+                counts.copy_to_host(part)
+
+    def _fill_host(
         self,
         permutations: Iterable[Callable[[], Iterator[Piece]]],
         statistics: NDArray[np.float64],
     ) -> None:
         room = empty(statistics.shape, np.float64)
+        self._fill(permutations, room)
+        room.copy_to_host(statistics)
+
+    def _fill(self, permutations: Iterable[Callable[[], Iterator[Piece]]], room: Any) -> None:
+        """Fill the statistics (n, n_fields, n_pairs) of n permutations on the GPU."""
         for which, pieces in enumerate(permutations):
             for number, (first, stop) in enumerate(self.passes):
                 clear(self.tables)
                 for piece in pieces():
                     add_counts(self.layout, piece, self._tiles_of(number), self.tables)
                 summarise(self.tables, stop - first, self.smoothing, first, which, room)
-        room.copy_to_host(statistics)
 
     def _tiles_of(self, number: int) -> Any:
         """Give the tiles of a pass, on the GPU."""
