@@ -53,6 +53,7 @@ def run(code: str, *missing: str, simulated: bool = True) -> subprocess.Complete
     )
 
 
+@pytest.mark.slow
 def test_kernels_need_no_labels() -> None:
     """Nor anything that reads or writes: a machine with a GPU may have little else."""
     code = (
@@ -65,6 +66,7 @@ def test_kernels_need_no_labels() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_everything_agrees_in_the_simulator() -> None:
     """With numpy, scipy, numba, numba-cuda and torch, and no package beyond."""
     done = run(AS_A_PROGRAM.format(options=["--simulate"]), *LABELS, *OTHERS)

@@ -8,6 +8,8 @@ tasks ran again.
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import socket
 import sys
 import threading
 import warnings
@@ -16,10 +18,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from mutua.errors import MissingDependency
+from mutua.errors import InvalidInput, MissingDependency
 from mutua.settings import settings, settings_here, show_progress
 
-__all__ = ["ForWorkers", "compute", "computed", "current_client", "in_order", "result_of"]
+__all__ = [
+    "ForWorkers",
+    "compute",
+    "computed",
+    "current_client",
+    "in_order",
+    "refuse_unsendable",
+    "result_of",
+]
 
 _AHEAD: Final = 2
 """Tasks for every thread of the cluster that are under way: one runs, one waits."""
@@ -49,25 +59,24 @@ def current_client() -> Any:
         return None
     if client.asynchronous:
         return None
-    if client not in _checked and _refuse_other_versions(client):
-        _checked.add(client)
+    there = set(client.nthreads())
+    if not there:
+        warnings.warn("the dask cluster has no workers yet: waiting for one", stacklevel=2)
+    known = _checked.setdefault(client, set())
+    if new := there - known:
+        _refuse_other_versions(client, sorted(new))
+        known |= new
     return client
 
 
-_checked: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Clients whose workers were seen to have mutua."""
+_checked: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
+"""For each client, the workers that were seen to have mutua."""
 
 
-def _refuse_other_versions(client: Any) -> bool:
-    """Refuse workers that cannot run our functions: dask would wait for them for ever.
-
-    Returns
-    -------
-    bool
-        Whether there are any workers yet.
-    """
+def _refuse_other_versions(client: Any, workers: list[str]) -> None:
+    """Refuse workers that cannot run our functions: dask would wait for them for ever."""
     here = importlib.metadata.version("mutua")
-    there = client.run(importlib.metadata.version, "mutua", on_error="return")
+    there = client.run(importlib.metadata.version, "mutua", workers=workers, on_error="return")
     for address, found in there.items():
         if found == here:
             continue
@@ -76,7 +85,6 @@ def _refuse_other_versions(client: Any) -> bool:
             f"the worker {address} of the dask cluster has {what}. Install mutua {here} there, as "
             "here, or close the client to compute in this process."
         )
-    return bool(there)
 
 
 def _worker() -> Any:
@@ -104,13 +112,19 @@ class ForWorkers:
         The function.
     asked
         The settings to use; those of this process where left out.
+    caller
+        The process that asks; this one where left out.
     """
 
     def __init__(
-        self, function: Callable[..., Any], asked: Mapping[str, Any] | None = None
+        self,
+        function: Callable[..., Any],
+        asked: Mapping[str, Any] | None = None,
+        caller: tuple[str, int] | None = None,
     ) -> None:
         self.function = function
         self.asked = asked
+        self.caller = _this_process() if caller is None else caller
 
     def __call__(self, *args: Any) -> Any:
         """Call the function."""
@@ -120,20 +134,19 @@ class ForWorkers:
         asked = dict(_settings_now() if self.asked is None else self.asked)
         most = worker.state.nthreads
         asked["threads"] = most if asked["threads"] is None else min(most, asked["threads"])
-        with (
-            _turns.setdefault(worker, threading.Lock()),
-            settings_here(asked),
-            warnings.catch_warnings(record=True) as said,
-        ):
-            result = self.function(*args)
-        for warning in said:
-            if issubclass(warning.category, UserWarning):
-                _warn_the_caller(warning)
-        return result
+        with _turns.setdefault(worker, threading.Lock()), settings_here(asked):
+            if self.caller == _this_process():
+                return self.function(*args)  # which sees the warnings
+            said: list[warnings.WarningMessage] = []
+            try:
+                with warnings.catch_warnings(record=True) as said:
+                    return self.function(*args)
+            finally:
+                _warn_the_caller(said)  # which warns here too
 
     def __reduce__(self) -> Any:
         """Pickle with the settings of now, once."""
-        return ForWorkers, (self.function, self.asked or _settings_now())
+        return ForWorkers, (self.function, self.asked or _settings_now(), self.caller)
 
     def __dask_tokenize__(self) -> Any:
         """Be known in a graph as the function itself."""
@@ -142,14 +155,26 @@ class ForWorkers:
         return normalize_token(self.function)
 
 
-def _warn_the_caller(warning: warnings.WarningMessage) -> None:
-    """Let the client say what a function on a worker has to say."""
+def _warn_the_caller(said: list[warnings.WarningMessage]) -> None:
+    """Let the client say what a function on a worker has to say to a user."""
     import distributed
 
     warn: Any = distributed.warn
-    warn(str(warning.message), warning.category)
+    for warning in said:
+        if not issubclass(warning.category, _FOR_DEVELOPERS):
+            warn(str(warning.message), warning.category)
 
 
+def _this_process() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()
+
+
+_FOR_DEVELOPERS: Final = (
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    ImportWarning,
+    ResourceWarning,
+)
 _turns: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
 """For each worker in this process, what lets one function run at a time."""
 
@@ -252,17 +277,19 @@ def computed(parts: list[Any], what: str) -> Iterator[Any]:
         What a progress bar and errors call it.
     """
     client = current_client()
-    futures = client.compute(parts)
-    try:
-        if show_progress():
-            import distributed
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        futures = client.compute(parts)
+    shown: Any = futures
+    if show_progress():
+        from tqdm.auto import tqdm
 
-            shown: Any = distributed.progress
-            shown(futures, notebook=False)
-        for number, future in enumerate(futures):
+        shown = tqdm(futures, desc=what, unit="part", leave=False)
+    try:
+        for number, future in enumerate(shown):
             yield result_of(future, f"part {number} of {what}")
     finally:
-        client.cancel(futures)
+        _cancel(client, futures)
 
 
 def _on_workers(
@@ -291,7 +318,35 @@ def _on_workers(
             yield result_of(running.popleft(), f"block {n_given}")
             n_given += 1
     finally:
-        client.cancel([*running, *held])
+        _cancel(client, [*running, *held])
+
+
+def _cancel(client: Any, futures: list[Any]) -> None:
+    """Have nobody work for nothing; a client that was closed has seen to that."""
+    if client.status == "running":
+        client.cancel(futures)
+
+
+def refuse_unsendable(value: Any, argument: str) -> None:
+    """Refuse what cannot be pickled, if there are workers that it would have to be sent to.
+
+    Raises
+    ------
+    InvalidInput
+        Says why.
+    """
+    if current_client() is None:
+        return
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(value)
+    except Exception as error:
+        raise InvalidInput(
+            argument,
+            f"a {type(value).__name__} that cannot be sent to the workers of the cluster: {error}",
+            "leave out what cannot be pickled, or close the client to compute in this process",
+        ) from error
 
 
 class _Given:

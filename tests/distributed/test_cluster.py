@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import mutua as mt
+from mutua import _cluster
 from mutua._cluster import ForWorkers, computed, current_client, in_order
-from mutua.errors import MissingDependency
+from mutua.errors import InvalidInput, MissingDependency
 from mutua.settings import available_threads
 
 distributed = pytest.importorskip("distributed")
@@ -84,7 +85,87 @@ def test_parts_come_in_order(threads: Any, capsys: pytest.CaptureFixture[str]) -
             assert list(computed([call(number) for number in range(4)], "numbers")) == [0, 1, 2, 3]
     finally:
         mt.settings.progress = None
-    assert "100% Completed" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "numbers:" in printed.err
+    assert "/4 [" in printed.err
+    assert not printed.out
+
+
+def test_workers_of_this_process_leave_warnings_alone() -> None:
+    """The filters are those of the process: two that changed them at one time would lose them."""
+
+    def slow(number: int) -> int:
+        warnings.warn(f"number {number}", RuntimeWarning, stacklevel=1)
+        time.sleep(0.01 * (number % 3))
+        return number
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as two,
+        distributed.Client(two),
+        warnings.catch_warnings(record=True) as said,
+    ):
+        warnings.simplefilter("always")
+        shown = warnings._showwarnmsg_impl  # type: ignore[attr-defined]
+        assert list(in_order(slow, [(number,) for number in range(8)])) == list(range(8))
+        assert warnings._showwarnmsg_impl is shown  # type: ignore[attr-defined]
+        assert len([item for item in said if item.category is RuntimeWarning]) == 8
+
+
+def test_what_cannot_be_sent_is_refused(threads: Any) -> None:
+    lock = threading.Lock()
+
+    def model(batch: Any) -> Any:
+        with lock:
+            return batch[:, 0, :1]
+
+    codes = da.zeros((10, 8), np.uint8, chunks=(5, 8))
+    lazy = mt.SequenceSet.build(codes=codes, alphabet="ACGT")
+    assert mt.tl.predict(lazy, model)["prediction"].shape == (10, 1)
+    with (
+        distributed.Client(threads),
+        pytest.raises(InvalidInput, match=r"cannot be sent to the workers.*lock") as caught,
+    ):
+        mt.tl.predict(lazy, model)
+    assert caught.value.argument == "model"
+
+
+def test_workers_that_come_later_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as few,
+        distributed.Client(few) as client,
+    ):
+        assert current_client() is client
+        asked: list[list[str]] = []
+        monkeypatch.setattr(_cluster, "_refuse_other_versions", lambda _, new: asked.append(new))
+        assert current_client() is client
+        assert not asked
+        few.scale(2)
+        client.wait_for_workers(2)
+        assert current_client() is client
+        assert [len(new) for new in asked] == [1]
+
+
+def test_a_cluster_without_workers_says_so() -> None:
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        distributed.Client(empty),
+        pytest.warns(UserWarning, match="has no workers yet"),
+    ):
+        current_client()
+
+
+def test_a_client_closed_in_between_is_not_the_error(threads: Any) -> None:
+    client = distributed.Client(threads)
+    results = in_order(lambda number: number, [(number,) for number in range(40)])
+    assert next(results) == 0
+    client.close()
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        list(results)
+    assert "cancel-keys" not in str(caught.value)
 
 
 def test_warnings_reach_the_caller(client: Any) -> None:

@@ -264,6 +264,7 @@ def test_a_store_on_a_cluster(
     assert "1/3" in shown
 
 
+@pytest.mark.slow
 def test_what_a_worker_refuses_is_said_here(values: np.ndarray, y: Any, client: Any) -> None:
     x = adata(KINDS["columns"](values))
     many = pd.DataFrame(np.eye(N)[:, 1:], SAMPLES, [f"c{i}" for i in range(1, N)])

@@ -22,7 +22,7 @@ MIB = 2**20
 
 
 @pytest.fixture(autouse=True)
-def memory() -> Iterator[None]:
+def _settings_as_before() -> Iterator[None]:
     before = mt.settings.memory
     yield
     mt.settings.memory = before
@@ -162,6 +162,7 @@ def test_position_mi_after_a_worker_was_killed(
     assert_same(found, mt.tl.position_mi(sequences, k=2))
 
 
+@pytest.mark.slow
 def test_what_needs_too_many_passes_is_counted_by_the_caller(
     client: Any, sequences: xr.Dataset, counted: list[int]
 ) -> None:

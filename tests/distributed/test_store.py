@@ -92,6 +92,7 @@ class DiesWhileItWrites:
         return count_a(codes, first_row)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_it_writes(client: Any, tmp_path: Path) -> None:
     path = tmp_path / "s.zarr"
     lazy = scored(stored(path), DiesWhileItWrites(path))

@@ -456,3 +456,27 @@ def test_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     put_torch(monkeypatch, True, "13.0")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7 * 2**30, 9 * 2**30))
     assert free_memory() == 7 * 2**30
+
+
+def test_convolutions_are_in_full_precision_for_a_while() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.deterministic
+    with devices.full_precision():
+        assert (cudnn.allow_tf32, cudnn.deterministic) == (False, before[1])
+    with devices.full_precision(deterministic=True):
+        assert (cudnn.allow_tf32, cudnn.deterministic) == (False, True)
+    assert (cudnn.allow_tf32, cudnn.deterministic) == before
+
+
+def test_a_precision_that_was_chosen_stays() -> None:
+    """In a process of its own: torch does not mix its two ways to choose one."""
+    code = (
+        "import torch\n"
+        "from mutua.kernels.devices import full_precision\n"
+        "conv = torch.backends.cudnn.conv\n"
+        "conv.fp32_precision = 'ieee'\n"
+        "with full_precision(deterministic=True):\n"
+        "    assert torch.backends.cudnn.deterministic\n"
+        "assert conv.fp32_precision == 'ieee' and not torch.backends.cudnn.deterministic\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -128,9 +128,9 @@ class Cluster:
     def __init__(self, *answers: Any) -> None:
         self.answers = answers
 
-    def run(self, function: Any, asked: str, *, operations: float, on_error: str) -> Any:
+    def run(self, function: Any, asked: str, operations: float) -> Any:
+        assert function is module._has_gpu
         assert asked in ("auto", "cuda")
-        assert on_error == "return"
         assert operations == 30 * 10 * 9 / 2
         return dict(enumerate(self.answers))
 
@@ -142,7 +142,7 @@ class Cluster:
         ("auto", True, (True, True), "gpus"),
         ("auto", False, (True, True), "gpus"),
         ("auto", True, (True, False), "none"),
-        ("cuda", True, (DeviceUnavailable("none"), True), "none"),
+        ("cuda", True, (False, True), "none"),
         ("auto", False, (True, False), "any"),
         ("auto", True, (), "none"),
         ("cpu", False, (True, True), "any"),
@@ -168,8 +168,9 @@ def test_no_gpu_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     def lacks(asked: str, operations: float) -> bool:
         raise DeviceUnavailable("no GPU here")
 
-    monkeypatch.setattr(module, "current_client", lambda: Cluster(DeviceUnavailable("none")))
+    monkeypatch.setattr(module, "current_client", lambda: Cluster(module._has_gpu("cpu", 1)))
     monkeypatch.setattr(module, "on_cuda", lacks)
+    assert not module._has_gpu("cuda", 1)
     seqs: xr.Dataset = mt.pp.random_sequences(30, length=10, seed=0).chunk(sequence=8)
     with pytest.raises(DeviceUnavailable, match="no GPU here"):
         mt.tl.position_mi(seqs, k=1, device="cuda")

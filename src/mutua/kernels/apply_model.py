@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mutua.errors import InvalidInput
-from mutua.kernels.devices import asked_device, torch_device
+from mutua.kernels.devices import asked_device, full_precision, torch_device
 from mutua.kernels.letters import check_codes, decode, one_hot
 from mutua.kernels.model_output import Target, Targets, resolve_targets
 from mutua.settings import settings, show_progress
@@ -310,7 +310,8 @@ def ready(model: Any, device: str | None) -> Iterator[Any]:
             model.eval()
             if not stays:
                 model.to(place)
-            with torch.no_grad():
+            exact = contextlib.nullcontext() if place.type == "cpu" else full_precision()
+            with torch.no_grad(), exact:
                 yield place
         finally:
             for part, mode in modes:

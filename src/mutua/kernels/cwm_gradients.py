@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mutua.kernels.cwm_coordinates import Coefficients
-from mutua.kernels.devices import with_tiles
+from mutua.kernels.devices import full_precision, with_tiles
 from mutua.settings import settings
 
 __all__ = ["by_gradients"]
@@ -79,8 +79,7 @@ def by_gradients(
         if place == "cuda":
             memory = torch.cuda.mem_get_info()[0] // 2
         n_slots = max(1, int(memory // slot_bytes))
-    exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-    with torch.no_grad(), exact:
+    with torch.no_grad(), full_precision(deterministic=True):
         problem = _Problem(signal, codes, runs, matrices, width, penalty, tolerance, place)
         return with_tiles(
             lambda slots: _solve(problem, n, slots, max_steps),

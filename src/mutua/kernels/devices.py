@@ -8,6 +8,7 @@ no other (``CUDA_VISIBLE_DEVICES``): within a process the first visible one is u
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import gc
@@ -15,7 +16,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
@@ -25,6 +26,7 @@ __all__ = [
     "WORTH",
     "asked_device",
     "free_memory",
+    "full_precision",
     "on_cuda",
     "simulated",
     "torch_device",
@@ -216,6 +218,34 @@ def free_memory() -> int | None:
 
         return int(torch.cuda.mem_get_info()[0])
     return None
+
+
+@contextlib.contextmanager
+def full_precision(*, deterministic: bool | None = None) -> Iterator[None]:
+    """Have cuDNN convolve in single precision for a while, not with 10 bits as torch lets it.
+
+    Where a precision was chosen by ``torch.backends.cudnn.conv.fp32_precision``, it stays.
+
+    Parameters
+    ----------
+    deterministic
+        Also whether only to use algorithms that give the same bits each time.
+    """
+    import torch
+
+    cudnn: Any = torch.backends.cudnn
+    try:
+        before = {"allow_tf32": cudnn.allow_tf32, "deterministic": cudnn.deterministic}
+        cudnn.allow_tf32 = False
+    except RuntimeError:  # torch refuses to mix its two ways to choose a precision
+        before = {"deterministic": cudnn.deterministic}
+    if deterministic is not None:
+        cudnn.deterministic = deterministic
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(cudnn, name, value)
 
 
 def _chosen(asked: str, operations: float, lacks: Callable[[], str]) -> bool:

@@ -13,6 +13,7 @@ is written and read, and its comparison written and read twice. The bytes are wh
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -188,11 +189,15 @@ def _whole_sums() -> Iterator[None]:
 
     flags = torch.backends.cuda.matmul
     names = ("allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation")
-    before = {name: getattr(flags, name) for name in names if hasattr(flags, name)}
-    for name in before:
-        setattr(flags, name, False)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(flags, name, value)
+    with _one_at_a_time:  # they are those of the process
+        before = {name: getattr(flags, name) for name in names if hasattr(flags, name)}
+        for name in before:
+            setattr(flags, name, False)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(flags, name, value)
+
+
+_one_at_a_time = threading.Lock()

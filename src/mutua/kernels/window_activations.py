@@ -14,7 +14,7 @@ from numba import njit
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import progress_steps, ready
 from mutua.kernels.conv_layers import ConvLayer, TracedConvolutions
-from mutua.kernels.devices import with_tiles
+from mutua.kernels.devices import full_precision, with_tiles
 from mutua.kernels.letters import check_codes, one_hot
 from mutua.kernels.replayed_maps import needed_nodes, replay
 
@@ -286,8 +286,7 @@ class WindowEvaluator:
 
         exact: Any = contextlib.nullcontext()
         if self._on_gpu:
-            cudnn = torch.backends.cudnn
-            exact = cudnn.flags(enabled=cudnn.enabled, deterministic=True, allow_tf32=False)
+            exact = full_precision(deterministic=True)
         with ready(_nothing, "cpu"), torch.set_grad_enabled(gradients), exact:
             yield
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from mutua._cluster import refuse_unsendable
 from mutua.blocks import is_chunked, map_rows, row_chunks
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import ENCODINGS, check_arguments, find_targets
@@ -68,6 +69,8 @@ class ModelInputs(NamedTuple):
 
     def by_blocks(self, function: Callable[[Rows], np.ndarray], shape: tuple[int, ...]) -> Any:
         """Apply a function to blocks of sequences, lazily: float32 (sequence, *shape)."""
+        if self.lazy:
+            refuse_unsendable(function, "model")
         known = check_arguments(self._shown(), len(self.codes))
         held = [None if is_chunked(p) else a for p, a in zip(self.args, known, strict=True)]
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mutua._cluster import ForWorkers, computed, current_client
 from mutua.blocks import is_chunked, row_chunks
+from mutua.errors import DeviceUnavailable
 from mutua.kernels.devices import asked_device, on_cuda
 from mutua.kernels.kmers import fill_kmer_codes, kmer_dtype
 from mutua.kernels.pair_engine import (
@@ -84,8 +85,16 @@ def _have_gpus(asked: str, operations: int) -> bool:
     """Tell whether every worker can count so much on a GPU, and is to."""
     if asked == "cpu":
         return False
-    found = current_client().run(on_cuda, asked, operations=operations, on_error="return")
-    return bool(found) and all(answer is True for answer in found.values())
+    found = current_client().run(_has_gpu, asked, operations)
+    return bool(found) and all(found.values())
+
+
+def _has_gpu(asked: str, operations: int) -> bool:
+    """Tell whether this process can count so much on a GPU, and is to."""
+    try:
+        return on_cuda(asked, operations=operations)
+    except DeviceUnavailable:
+        return False
 
 
 @dataclass(frozen=True)

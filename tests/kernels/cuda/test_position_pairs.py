@@ -266,6 +266,7 @@ def test_moments_stay_on_the_gpu(
     assert (found.n_exceeding > 0).any()
 
 
+@pytest.mark.slow
 def test_nulls_with_room_for_few_permutations_and_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = draw(64, 4, 3, 0.1)
     options: dict[str, Any] = {"k": 1, "alphabet_size": 3, "n_permutations": 5, "seed": 4}
