@@ -163,7 +163,7 @@ def test_a_client_closed_in_between_is_not_the_error(threads: Any) -> None:
     results = in_order(lambda number: number, [(number,) for number in range(40)])
     assert next(results) == 0
     client.close()
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         list(results)
     assert "cancel-keys" not in str(caught.value)
 
