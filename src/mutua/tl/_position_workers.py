@@ -106,6 +106,7 @@ class _Shape:
     block_size: int
 
     def block(self, number: int) -> NDArray[np.uint8]:
+        # Of a task that only says how many pairs there are and what they take.
         raise NotImplementedError
 
 
