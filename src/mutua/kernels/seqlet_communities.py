@@ -206,7 +206,8 @@ def graph_communities(graph: sparse.coo_matrix, *, seed: int, n_starts: int) -> 
     n = graph.shape[0]
     if graph.nnz == 0:
         return np.arange(n)
-    network = igraph.Graph(n=n, edges=np.column_stack([graph.row, graph.col]))
+    edges = zip(graph.row.tolist(), graph.col.tolist(), strict=True)  # twice as fast as an array
+    network = igraph.Graph(n=n, edges=edges)
     weights = graph.data.tolist()
     best: Any = None
     for start in range(n_starts):

@@ -10,6 +10,7 @@ from numba import njit
 
 from mutua.kernels.devices import torch_gpu
 from mutua.kernels.rows import over_rows
+from mutua.kernels.seqlet_similarity import keep_largest, place_in
 from mutua.kernels.torch_neighbours import Postings, nearest_on
 
 __all__ = ["KmerVectors", "Neighbours", "kmer_vectors", "nearest_by_kmers"]
@@ -233,13 +234,18 @@ def nearest_by_kmers(
     seqlet, place = np.nonzero(vectors.scores > 0)
     keys = vectors.keys[seqlet, place]
     order = np.argsort(keys, kind="stable")  # postings of a k-mer are in the order of the seqlets
-    unique, starts = np.unique(keys[order], return_index=True)
-    bounds = np.append(starts, len(order)).astype(np.int64)
+    keys = keys[order]
+    new = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+    bounds = np.append(np.flatnonzero(new), len(keys))
     postings = seqlet[order].astype(np.int32)
     worth = vectors.scores[seqlet, place][order]
-    strands = [vectors.keys] if stranded else [vectors.keys, vectors.turned]
-    queries = np.stack([_numbers(unique, part, vectors.scores) for part in strands])
-    per_row = len(strands) * (
+    # The number of each k-mer among those that there are, or -1, on each strand.
+    queries = np.full((1 if stranded else 2, *vectors.keys.shape), -1, np.int32)
+    queries[0, postings, place[order]] = np.cumsum(new) - 1
+    if not stranded:
+        cost = 300.0 * _KEPT
+        over_rows(_look_up, n, keys[new], vectors.turned, vectors.scores, queries[1], row_cost=cost)
+    per_row = len(queries) * (
         float(np.square(np.diff(bounds).astype(np.float64)).sum()) / n + 3 * n
     )
     gpu = torch_gpu(device, operations=n * per_row)
@@ -257,12 +263,19 @@ def nearest_by_kmers(
     return Neighbours(index, similarity)
 
 
-def _numbers(unique: Keys, keys: Keys, scores: Floats) -> npt.NDArray[np.int32]:
-    """Give the number of each k-mer among those that there are, or -1."""
-    found = np.searchsorted(unique, keys)
-    found = np.minimum(found, len(unique) - 1)
-    there = (scores > 0) & (unique[found] == keys) if len(unique) else np.zeros(keys.shape, bool)
-    return np.where(there, found, -1).astype(np.int32)
+@njit(cache=True, nogil=True)
+def _look_up(
+    first: int,
+    stop: int,
+    ascending: Keys,
+    keys: Keys,
+    scores: Floats,
+    numbers: npt.NDArray[np.int32],
+) -> None:
+    for row in range(first, stop):
+        for place in range(keys.shape[1]):
+            if scores[row, place] > 0:
+                numbers[row, place] = place_in(ascending, keys[row, place])
 
 
 @njit(cache=True, nogil=True)
@@ -278,7 +291,7 @@ def _nearest(
     index: npt.NDArray[np.int32],
     similarity: Floats,
 ) -> None:
-    n, k = scores.shape[0], index.shape[1]
+    n = len(scores)
     best, strand = np.empty(n, np.float32), np.empty(n, np.float32)
     for row in rows[first:stop]:
         best[:] = 0
@@ -296,14 +309,4 @@ def _nearest(
             for other in range(n):
                 best[other] = max(best[other], strand[other])
         best[row] = -1  # no neighbour of itself
-        least = np.partition(best, n - k)[n - k]
-        n_above = 0
-        for other in range(n):
-            n_above += best[other] > least
-        to, n_equal = 0, k - n_above
-        for other in range(n):
-            if best[other] < least or (best[other] == least and n_equal == 0):
-                continue
-            n_equal -= best[other] == least
-            index[row, to], similarity[row, to] = other, best[other]
-            to += 1
+        keep_largest(best, index[row], similarity[row])

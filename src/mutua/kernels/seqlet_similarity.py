@@ -14,8 +14,10 @@ from mutua.kernels.torch_jaccard import best_jaccard_on
 __all__ = [
     "best_jaccard",
     "jaccard_sums",
+    "keep_largest",
     "laid_over_jaccard",
     "laid_over_neighbours",
+    "place_in",
     "rank_correlations",
 ]
 
@@ -28,19 +30,21 @@ Index = npt.NDArray[np.int32]
 def jaccard_sums(a: Floats, b: Floats) -> tuple[np.float32, np.float32]:
     """Give the sum of the smaller sizes, and that with the sign of each product.
 
-    All values are whole numbers, and sums are below 2 ** 24: additions are exact in any order.
+    Of x and y, the smaller size with the sign of the product is half of ``|x + y| - |x - y|``. All
+    values are whole numbers, and sums below 2 ** 24: additions are exact in any order.
     """
     size, signed = np.float32(0), np.float32(0)
     for i in range(len(a)):
-        x, y = abs(a[i]), abs(b[i])
-        smaller = x if x < y else y
-        size += smaller
-        signed += smaller if a[i] * b[i] > 0 else -smaller
-    return size, signed
+        twice = abs(a[i] + b[i]) - abs(a[i] - b[i])
+        size += abs(twice)
+        signed += twice
+    return size / np.float32(2), signed / np.float32(2)
 
 
 _OPERATIONS = 0.1
 """Elementary operations for a value that is compared: eight are at once."""
+_ROWS = 16
+"""Sites compared with another at once, which then comes from memory once."""
 
 
 def best_jaccard(
@@ -111,7 +115,7 @@ def _best(
     for row in range(first, stop):
         for neighbour in range(index.shape[1]):
             other = index[row, neighbour]
-            if ordered and other < row and _place(index[other], row) >= 0:
+            if ordered and other < row and place_in(index[other], row) >= 0:
                 continue
             both = total[row] + total[other]
             if both == 0:
@@ -139,13 +143,13 @@ def _copy_to_mutual(first: int, stop: int, index: Index, out: Floats) -> None:
         for neighbour in range(index.shape[1]):
             other = index[row, neighbour]
             if other < row:
-                place = _place(index[other], row)
+                place = place_in(index[other], row)
                 if place >= 0:
                     out[row, neighbour] = out[other, place]
 
 
 @njit(cache=True, nogil=True)
-def _place(ascending: Index, wanted: int) -> int:
+def place_in(ascending: npt.NDArray[np.integer], wanted: int) -> int:
     """Give where a number is, or -1."""
     low, high = 0, len(ascending)
     while low < high:
@@ -184,20 +188,53 @@ def laid_over_neighbours(features: Features, *, n_neighbors: int) -> tuple[Index
     Returns
     -------
     index, similarity : int32 and float32 (site, neighbour)
+        In the order of the sites; among equals the first are taken.
     """
     n = len(features.forward)
     k = max(0, min(n_neighbors, n - 1))
     index, similarity = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
-    step = max(1, (1 << 24) // max(1, n))
-    for first in range(0, n if k else 0, step):
-        rows = np.arange(first, min(n, first + step))
-        part = Features(features.forward[rows], None, features.total[rows])
-        found = laid_over_jaccard(part, features)
-        found[np.arange(len(rows)), rows] = -np.inf
-        order = np.argsort(-found, axis=1, kind="stable")[:, :k]
-        index[rows] = order
-        similarity[rows] = np.take_along_axis(found, order, axis=1)
+    if k:
+        values = features.forward.reshape(n, -1)
+        cost = n * (0.3 * values.shape[1] + 10)
+        over_rows(_most_alike, n, values, features.total, index, similarity, row_cost=cost)
     return index, similarity
+
+
+@njit(cache=True, nogil=True)
+def _most_alike(
+    first: int, stop: int, values: Floats, total: Floats, index: Index, similarity: Floats
+) -> None:
+    n = len(values)
+    found = np.empty((_ROWS, n), np.float32)
+    for start in range(first, stop, _ROWS):
+        n_rows = min(_ROWS, stop - start)
+        for other in range(n):
+            for row in range(n_rows):
+                both = total[start + row] + total[other]
+                found[row, other] = 0
+                if both > 0:
+                    shared, signed = jaccard_sums(values[start + row], values[other])
+                    found[row, other] = signed / (both - shared)
+        for row in range(n_rows):
+            found[row, start + row] = -np.inf  # no neighbour of itself
+            keep_largest(found[row], index[start + row], similarity[start + row])
+
+
+@njit(cache=True, nogil=True)
+def keep_largest(values: Floats, index: Index, kept: Floats) -> None:
+    """Write which values are the largest, and these, as they come; among equals the first."""
+    n, k = len(values), len(index)
+    least = np.partition(values, n - k)[n - k]
+    n_above = 0
+    for i in range(n):
+        n_above += values[i] > least
+    to, n_equal = 0, k - n_above
+    for i in range(n):
+        if values[i] < least or (values[i] == least and n_equal == 0):
+            continue
+        n_equal -= values[i] == least
+        index[to], kept[to] = i, values[i]
+        to += 1
 
 
 def rank_correlations(a: Floats, b: Floats) -> Reals:
