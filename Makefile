@@ -34,7 +34,7 @@ demo: $(STAMP)
 # Two workers share the cores: threads of torch and scikit-learn would only wait for each other.
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
-	$(BIN)/python -m pytest --doctest-modules -n 2
+	$(BIN)/python -m pytest --doctest-modules -n 2 --dist loadgroup
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest tests -m slow

@@ -1,5 +1,6 @@
 """No deadlines for hypothesis, and numba's simulator of CUDA where there is no GPU."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -24,3 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="there is no GPU"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stays anyway out of collections of garbage, for which many tests ask."""
+    gc.collect()
+    gc.freeze()

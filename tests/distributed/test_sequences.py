@@ -220,11 +220,12 @@ def test_annotate(
         sequence_index=np.arange(n), start=start, end=start + rng.integers(5, 9, n),
         sequence_length=np.full(N, LENGTH), source="user",
     )  # fmt: skip
-    with_client = mt.tl.annotate(
-        spans.chunk(annotation=70), motifs, sequences=chunked(sequences), n_nearest=2
-    )
-    monkeypatch.setattr("mutua.tl.annotation.current_client", lambda: None)
-    assert_same(with_client, mt.tl.annotate(spans, motifs, sequences=sequences, n_nearest=2))
+    with monkeypatch.context() as patched:  # first, so that workers find it compiled
+        patched.setattr("mutua.tl.annotation.current_client", lambda: None)
+        wanted = mt.tl.annotate(spans, motifs, sequences=sequences, n_nearest=2)
+    lazy = spans.chunk(annotation=70), chunked(sequences)
+    found = mt.tl.annotate(lazy[0], motifs, sequences=lazy[1], n_nearest=2)
+    assert_same(found, wanted)
 
 
 class Letters:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mutua.kernels.cuda.knn_pairs import SUM_BYTES, DevicePairs, in_blocks, pair_blocks
 from mutua.kernels.cuda.launches import n_blocks, n_threads
+from mutua.kernels.cuda.reductions import find_largest
 from mutua.kernels.running_moments import add_value
 
 if TYPE_CHECKING:
@@ -186,13 +187,7 @@ def _maxima_kernel(threads: int) -> Any:
                 if value > best:
                     best = value
             largest[thread] = best
-            cuda.syncthreads()
-            half = threads >> 1
-            while half > 0:
-                if thread < half and largest[thread + half] > largest[thread]:
-                    largest[thread] = largest[thread + half]
-                cuda.syncthreads()
-                half >>= 1
+            find_largest(largest, thread)
             if thread == 0:
                 found[order] = largest[0]
 

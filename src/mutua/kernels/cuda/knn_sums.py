@@ -16,6 +16,7 @@ from typing import Any
 from numba import cuda, float64, int64, uint64
 
 from mutua.kernels.cuda.launches import n_blocks, n_threads
+from mutua.kernels.cuda.reductions import add_up
 from mutua.kernels.knn_counts import LEAST
 
 __all__ = ["pair_sums", "work_bytes"]
@@ -203,13 +204,7 @@ def _kernel(n_neighbors: int, threads: int, capacity: int) -> Any:
                 )
                 total += table[n_x] + table[n_y]
             partial[thread] = total
-            cuda.syncthreads()
-            half = threads >> 1
-            while half > 0:
-                if thread < half:
-                    partial[thread] += partial[thread + half]
-                cuda.syncthreads()
-                half >>= 1
+            add_up(partial, thread)
             if thread == 0:
                 sums[order, pair] = partial[0]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mutua.kernels.cuda.launches import n_blocks, n_threads
 from mutua.kernels.cuda.position_entropies import product
+from mutua.kernels.cuda.reductions import find_largest
 
 __all__ = ["DeviceMoments"]
 
@@ -103,15 +104,8 @@ def _maxima_kernel(threads: int) -> Any:
                 if value > best:  # never NaN
                     best = value
             largest[thread] = best
-            cuda.syncthreads()
-            half = threads >> 1
-            while half > 0:
-                if thread < half and largest[thread + half] > largest[thread]:
-                    largest[thread] = largest[thread + half]
-                cuda.syncthreads()
-                half >>= 1
+            find_largest(largest, thread)
             if thread == 0:
                 maxima[before + permutation] = largest[0]
-            cuda.syncthreads()
 
     return maxima_of_pairs
