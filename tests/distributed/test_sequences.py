@@ -60,7 +60,12 @@ def lethal(element: xr.Dataset, deadly: Any, row: int) -> xr.Dataset:
 def assert_same(found: xr.Dataset, wanted: xr.Dataset) -> None:
     assert set(found.variables) == set(wanted.variables)
     for name in wanted.variables:
-        np.testing.assert_array_equal(found[name].values, wanted[name].values, err_msg=str(name))
+        if name == "score":  # added up in the order that a compiler of fast mathematics chose
+            np.testing.assert_allclose(found[name], wanted[name], rtol=1e-13, atol=1e-13)
+        else:
+            np.testing.assert_array_equal(
+                found[name].values, wanted[name].values, err_msg=str(name)
+            )
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def _window_score(
     column: np.uint64,
     width: np.uint64,
 ) -> float:
-    """Add up weights as memelite does, whose compiler may change the order: to the last bit."""
+    """Add up weights as memelite does, whose compiler may change the order."""
     total = 0.0
     for number in range(width):
         j = np.uint64(number)
