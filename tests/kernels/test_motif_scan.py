@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from mutua.errors import MissingDependency
 from mutua.kernels import motif_scan
@@ -50,6 +51,16 @@ def random_codes(
 
 def rows(hits: Hits) -> list[tuple]:
     return list(zip(*(column.tolist() for column in hits), strict=True))
+
+
+def test_threads_of_torch_are_left_as_they_were() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        scanner(random_motifs(0, [7])).scan(random_codes(0, (4, 90)))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("both", [True, False], ids=["both strands", "one strand"])

@@ -11,6 +11,7 @@ Method: Grant, Bailey and Noble 2011, Bioinformatics 27:1017 (FIMO); Schreiber 2
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -276,10 +277,13 @@ def numba_threads(n_threads: int | None = None) -> Iterator[None]:
     """Let parallel loops of numba use so many threads, one caller at a time.
 
     Not every threading layer of numba may be entered by two threads at once. Threads take one
-    piece of work after the other, as pieces may differ much in cost.
+    piece of work after the other, as pieces may differ much in cost. The threads of torch, which
+    may have OpenMP in common with numba, stay as they were.
     """
     n_threads = available_threads() if n_threads is None else n_threads
     with _LOCK:
+        torch = sys.modules.get("torch")
+        of_torch = None if torch is None else torch.get_num_threads()
         threads = numba.get_num_threads()
         previous = numba.set_parallel_chunksize(1)
         numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
@@ -288,6 +292,8 @@ def numba_threads(n_threads: int | None = None) -> Iterator[None]:
         finally:
             numba.set_num_threads(threads)
             numba.set_parallel_chunksize(previous)
+            if torch is not None and torch.get_num_threads() != of_torch:
+                torch.set_num_threads(of_torch)
 
 
 @njit(fastmath=True, cache=True, nogil=True)
