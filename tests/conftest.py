@@ -21,6 +21,10 @@ hypothesis.settings.load_profile("mutua")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have what compiles the same kernels, or needs a cluster, run in one process of xdist."""
+    for item in items:
+        group = "cluster" if "distributed" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
     if not HAS_GPU:
         for item in items:
             if item.get_closest_marker("gpu"):

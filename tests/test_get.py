@@ -96,6 +96,7 @@ class TestProgramActivity:
         back = mt.open(tmp_path / "s.zarr")["activity"]
         np.testing.assert_array_equal(back.layers["state"], STATE)
 
+    @pytest.mark.slow
     def test_scanpy_plots_and_tests_it(self) -> None:
         activity = mt.get.program_activity(with_programs())
         with mpl.rc_context({"backend": "agg"}):

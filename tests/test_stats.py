@@ -161,7 +161,7 @@ NULLS = {
 
 
 @pytest.mark.parametrize("null", NULLS)
-@pytest.mark.parametrize("n_permutations", [100, 1000])
+@pytest.mark.parametrize("n_permutations", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_two_sided_p_is_calibrated(null: str, n_permutations: int) -> None:
     rng = np.random.default_rng(n_permutations)
     p = []

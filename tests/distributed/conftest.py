@@ -14,14 +14,6 @@ import pytest
 distributed = pytest.importorskip("distributed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all tests here in one process of xdist, as there is one cluster in each."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     with distributed.LocalCluster(

@@ -46,7 +46,7 @@ def assert_same(found: xr.Dataset, wanted: xr.Dataset) -> None:
         np.testing.assert_array_equal(found[name].values, wanted[name].values, err_msg=str(name))
 
 
-@pytest.mark.parametrize("unique", [True, False])
+@pytest.mark.parametrize("unique", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_pairs(client: Any, annotations: xr.Dataset, sent: list[str], unique: bool) -> None:
     options: dict[str, Any] = {"unique": unique}
     options["test"] = "hypergeometric" if unique else None

@@ -126,8 +126,15 @@ def smaller_blocks(size: int) -> Any:
     return lambda self, codes, gap_code, block_size=size: made(self, codes, gap_code, size)
 
 
-@pytest.mark.parametrize("room", [True, False], ids=["whole", "tables"])
-@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize(
+    ("room", "weighted"),
+    [
+        pytest.param(False, True, id="tables-weighted"),
+        pytest.param(True, True, id="whole-weighted", marks=pytest.mark.slow),
+        pytest.param(True, False, id="whole", marks=pytest.mark.slow),
+        pytest.param(False, False, id="tables", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:permutations treat sequences as independent")
 @pytest.mark.skipif(not simulated(), reason="both workers would share a GPU")
 def test_position_mi_on_the_gpus_of_workers(
@@ -206,6 +213,7 @@ def test_scan_of_attributions(client: Any, sequences: xr.Dataset, motifs: xr.Dat
     assert_same(mt.tl.scan(chunked(explained), motifs, p_threshold=1e-3), wanted)
 
 
+@pytest.mark.slow
 def test_scan_after_a_worker_was_killed(
     client: Any, sequences: xr.Dataset, motifs: xr.Dataset, deadly: Any
 ) -> None:

@@ -287,6 +287,7 @@ def dependent(n: int, n_positions: int, rng: np.random.Generator) -> np.ndarray:
     return codes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(400, 400), (150, 900)], ids=["equal", "unequal"])
 @pytest.mark.parametrize("pseudocount", [0.0, 1.0])
 def test_p_is_uniform_where_labels_mean_nothing(sizes: tuple[int, int], pseudocount: float) -> None:
@@ -338,7 +339,7 @@ def test_composition_is_no_difference_of_independent_positions() -> None:
         assert low < away.mean() < high
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.5])
+@pytest.mark.parametrize("rate", [0.02, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_halves_of_one_set_with_rare_letters_do_not_differ(rate: float) -> None:
     # The bias of rare letters depends on which set they fall into, so that correcting the
     # observed difference only, and not those of permuted labels, finds 10 % of the pairs.

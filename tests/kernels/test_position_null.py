@@ -173,7 +173,13 @@ def p_values(null: PositionNull) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("pseudocount", "apc"), [(0.0, False), (5.0, False), (0.0, True), (0.5, True)]
+    ("pseudocount", "apc"),
+    [
+        (0.0, False),
+        pytest.param(5.0, False, marks=pytest.mark.slow),
+        pytest.param(0.0, True, marks=pytest.mark.slow),
+        pytest.param(0.5, True, marks=pytest.mark.slow),
+    ],
 )
 def test_p_is_uniform_where_positions_are_independent(pseudocount: float, apc: bool) -> None:
     p, familywise = [], []

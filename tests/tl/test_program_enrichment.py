@@ -158,6 +158,7 @@ def test_bad_input() -> None:
         program_enrichment(cells, gene_sets=SETS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slot", ["programs_correlation", "programs"])
 def test_linear_model(slot: str) -> None:
     pytest.importorskip("decoupler", minversion="2")

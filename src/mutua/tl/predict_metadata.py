@@ -130,7 +130,7 @@ def predict_metadata(
     >>> adata = anndata.AnnData(np.ones((60, 2)), obsm={"X_module": random.normal(size=(60, 3))})
     >>> adata.obs["pH"] = adata.obsm["X_module"][:, 1] + random.normal(0, 0.3, 60)
     >>> adata.obs["run"] = random.permutation(["a", "b"] * 30)
-    >>> found = mt.to_dataframe(mt.tl.predict_metadata(adata, n_permutations=30))
+    >>> found = mt.to_dataframe(mt.tl.predict_metadata(adata, n_permutations=10))
     >>> found[["column", "measure", "score", "baseline"]].round(2)
       column            measure  score  baseline
     0     pH                 R2   0.81       0.0
