@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -32,7 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _collections_of_garbage_are_short() -> None:
-    """Leave what stays anyway, as modules do, out of them: they took a tenth of all the time."""
+def _modules_are_light_on_each_other() -> Iterator[None]:
+    """Have collections of garbage skip what stays, and torch keep its number of threads.
+
+    The former took a tenth of all the time. The latter may be changed by parallel loops of numba,
+    which have OpenMP in common with torch.
+    """
     gc.collect()
     gc.freeze()
+    torch = sys.modules.get("torch")
+    n_threads = None if torch is None else torch.get_num_threads()
+    yield
+    if torch is not None and torch.get_num_threads() != n_threads:
+        torch.set_num_threads(n_threads)
