@@ -79,6 +79,19 @@ def test_after_a_worker_was_killed(client: Any, annotations: xr.Dataset, deadly:
     assert_same(found, mt.tl.pair_annotations(annotations))
 
 
+@pytest.mark.slow
+def test_counts_after_a_worker_was_killed(
+    client: Any, annotations: xr.Dataset, deadly: Any
+) -> None:
+    kills = deadly(row=500)
+    motif = chunked(annotations)["motif_index"].data.map_blocks(kills, dtype=np.int32)
+    lazy = chunked(annotations).assign(motif_index=("annotation", motif))
+    found, wanted = (mt.tl.count_annotations(one).X for one in (lazy, annotations))
+    assert kills.has_killed
+    for part in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(wanted, part))
+
+
 def test_of_a_store(client: Any, annotations: xr.Dataset, tmp_path: Path, sent: list[str]) -> None:
     mt.Analysis({"hits": annotations.chunk(annotation=200)}).write(tmp_path / "study.zarr")
     opened = mt.open(tmp_path / "study.zarr")["hits"]

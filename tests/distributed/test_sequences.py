@@ -223,22 +223,35 @@ def test_scan_after_a_worker_was_killed(
     assert_same(found, mt.tl.scan(sequences, motifs, p_threshold=1e-3))
 
 
-def test_annotate(
-    client: Any, sequences: xr.Dataset, motifs: xr.Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    n = 300
+def short_spans(n: int = 300) -> xr.Dataset:
     rng = np.random.default_rng(4)
     start = rng.integers(0, 10, n)
-    spans = mt.Annotations.build(
+    return mt.Annotations.build(
         sequence_index=np.arange(n), start=start, end=start + rng.integers(5, 9, n),
         sequence_length=np.full(N, LENGTH), source="user",
     )  # fmt: skip
+
+
+def test_annotate(
+    client: Any, sequences: xr.Dataset, motifs: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = short_spans()
     with monkeypatch.context() as patched:  # first, so that workers find it compiled
         patched.setattr("mutua.tl.annotation.current_client", lambda: None)
         wanted = mt.tl.annotate(spans, motifs, sequences=sequences, n_nearest=2)
     lazy = spans.chunk(annotation=70), chunked(sequences)
     found = mt.tl.annotate(lazy[0], motifs, sequences=lazy[1], n_nearest=2)
     assert_same(found, wanted)
+
+
+@pytest.mark.slow
+def test_annotate_after_a_worker_was_killed(
+    client: Any, sequences: xr.Dataset, motifs: xr.Dataset, deadly: Any
+) -> None:
+    kills, spans = deadly(row=200), short_spans()
+    found = mt.tl.annotate(spans, motifs, sequences=lethal(sequences, kills, 200))
+    assert kills.has_killed
+    assert_same(found, mt.tl.annotate(spans, motifs, sequences=sequences))
 
 
 class Letters:
@@ -283,6 +296,30 @@ def test_attribute(client: Any, sequences: xr.Dataset) -> None:
     lazy = mt.tl.attribute(whole.chunk(sequence=13), model, n_references=2, seed=1)
     wanted = mt.tl.attribute(whole, model, n_references=2, seed=1)
     np.testing.assert_allclose(lazy["attribution"], wanted["attribution"], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_predict_and_attribute_after_a_worker_was_killed(
+    client: Any, sequences: xr.Dataset, deadly: Any, tmp_path: Path
+) -> None:
+    model = mt.datasets.splice_acceptor()
+    whole = mt.pp.random_sequences(37, length=53, seed=2)
+
+    def dying(row: int, folder: Path) -> tuple[Any, xr.Dataset]:
+        folder.mkdir()
+        kills = type(deadly(0))(folder / "killed", row)
+        codes = whole.chunk(sequence=13)["codes"].data.map_blocks(kills, dtype=np.uint8)
+        return kills, whole.chunk(sequence=13).assign(codes=(("sequence", "position"), codes))
+
+    kills, lethal_codes = dying(30, tmp_path / "predict")
+    found = mt.tl.predict(lethal_codes, model)["prediction"].values
+    assert kills.has_killed
+    np.testing.assert_allclose(found, mt.tl.predict(whole, model)["prediction"], atol=1e-6)
+    kills, lethal_codes = dying(30, tmp_path / "attribute")
+    found = mt.tl.attribute(lethal_codes, model, method="saliency")["attribution"].values
+    assert kills.has_killed
+    wanted = mt.tl.attribute(whole, model, method="saliency")["attribution"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def refuses(texts: list[str]) -> list[float]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
 from mutua.kernels.apply_model import apply_model, check_arguments, find_targets, ready
 from mutua.settings import settings
 
@@ -146,6 +146,28 @@ def a_module_in_mixed_modes():
     model[1].eval()
     model[1][0].train()
     return model, [part.training for part in model.modules()]
+
+
+def test_smaller_batches_where_the_memory_of_a_gpu_does_not_hold_one():
+    sizes = []
+
+    def model(letters):
+        sizes.append(len(letters))
+        if len(letters) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return letters.sum(dim=2)
+
+    codes = np.random.default_rng(0).integers(0, 4, (19, 5)).astype(np.uint8)
+    most = 100
+    expected, _ = apply(model, codes, batch_size=8)
+    sizes.clear()
+    most = 3
+    found, _ = apply(model, codes, batch_size=8)
+    np.testing.assert_array_equal(found, expected)
+    assert sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]  # what fits is kept in mind
+    most = 0
+    with pytest.raises(MemoryLimit, match="`batch_size`: 1 at a time does not fit into the GPU"):
+        apply(model, codes, batch_size=8)
 
 
 def test_modes_gradients_and_statistics_are_as_before():

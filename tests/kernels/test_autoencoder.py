@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from scipy import sparse
 
-from mutua.errors import DeviceUnavailable, InvalidInput
+from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
 from mutua.kernels import autoencoder as kernel
 from mutua.kernels.autoencoder import Split, encode, split_samples, train
 from mutua.kernels.autoencoder_model import Architecture, from_bytes, to_bytes
@@ -393,3 +393,28 @@ def test_progress_counts_epochs(values, split, capsys):
     assert "autoencoder" in capsys.readouterr().err
     train(values, split, architecture=SMALL, max_epochs=2, progress=False)
     assert not capsys.readouterr().err
+
+
+def test_where_the_memory_of_a_gpu_is_short(values, split, monkeypatch):
+    done = train(values, split, architecture=SMALL, max_epochs=2)
+    expected = encode(done.model, values)
+    real, sizes = kernel._batch, []
+
+    def limited(values, rows, scaling, place):
+        sizes.append(len(rows))
+        if len(rows) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(values, rows, scaling, place)
+
+    monkeypatch.setattr(kernel, "_batch", limited)
+    most = 40
+    found = encode(done.model, values)
+    np.testing.assert_allclose(found.embedding, expected.embedding, atol=1e-5)
+    np.testing.assert_allclose(found.error, expected.error, rtol=1e-5)
+    assert max(sizes) > 40
+    most = 0
+    with pytest.raises(MemoryLimit, match="`adata`: 1 at a time does not fit into the GPU"):
+        encode(done.model, values)
+    most = 31  # a smaller batch would be another training
+    with pytest.raises(MemoryLimit, match="`batch_size`: 32 at a time does not fit"):
+        train(values, split, architecture=SMALL, batch_size=32)

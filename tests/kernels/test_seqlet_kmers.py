@@ -91,6 +91,10 @@ def test_letters_without_importance_are_in_no_kmer() -> None:
     found = nearest_by_kmers(vectors, n_neighbors=500, stranded=False)
     assert found.number.tolist() == [[1], [0]]
     assert not found.similarity.any()
+    with pytest.MonkeyPatch.context() as patch:  # the way of a GPU
+        patch.setattr(seqlet_kmers, "torch_gpu", lambda device, **_: "cpu")
+        same = nearest_by_kmers(vectors, n_neighbors=500, stranded=False)
+    assert same.number.tolist() == [[1], [0]]
 
 
 def test_unknown_letters_are_in_no_kmer() -> None:

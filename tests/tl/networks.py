@@ -40,3 +40,18 @@ class Failing(Network):
         if self.left == 0:
             raise ArithmeticError("gave up")
         return super().forward(letters)
+
+
+class Crowded(Network):
+    """Has no room on the GPU for more than `most` sequences at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.sizes: list[int] = []
+
+    def forward(self, letters, extra=None):
+        self.sizes.append(len(letters))
+        if len(letters) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(letters, extra)

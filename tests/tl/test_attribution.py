@@ -11,14 +11,14 @@ import xarray as xr
 from torch import nn
 
 import mutua as mt
-from mutua.errors import InvalidInput
+from mutua.errors import InvalidInput, MemoryLimit
 from mutua.kernels.attribute import METHODS, REFERENCED
 from mutua.kernels.random_sequences import derived_seed, kmer_preserving_shuffle
 from mutua.models import Attributions, TargetAttributions
 from mutua.settings import settings
 from mutua.tl.attribution import attribute
 
-from .networks import LENGTH, Failing, Network
+from .networks import LENGTH, Crowded, Failing, Network
 
 N, R = 7, 3
 
@@ -583,3 +583,16 @@ def test_bad_input(seqs, options, message):
 def test_what_is_no_model(seqs, model):
     with pytest.raises(InvalidInput, match="model"):
         attribute(seqs, model)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_smaller_batches_where_the_memory_of_a_gpu_does_not_hold_one(seqs, method):
+    options = {"target": "second", "method": method, "batch_size": 16, "n_steps": 3}
+    expected = values(attribute(seqs, Network(), **options))
+    model = Crowded(most=4)
+    hooks = [len(part._forward_hooks) for part in model.modules()]
+    np.testing.assert_allclose(values(attribute(seqs, model, **options)), expected, atol=1e-6)
+    assert max(model.sizes) > 4
+    assert [len(part._forward_hooks) for part in model.modules()] == hooks
+    with pytest.raises(MemoryLimit, match=r"`model`: . at a time does not fit into the GPU"):
+        attribute(seqs, Crowded(most=0), **options)

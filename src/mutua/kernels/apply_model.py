@@ -7,6 +7,7 @@ tensor, an array, or a tuple or dictionary of them (`mutua.kernels.model_output`
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mutua.errors import InvalidInput
-from mutua.kernels.devices import asked_device, full_precision, torch_device
+from mutua.kernels.devices import asked_device, full_precision, torch_device, with_tiles
 from mutua.kernels.letters import check_codes, decode, one_hot
 from mutua.kernels.model_output import Target, Targets, resolve_targets
 from mutua.settings import settings, show_progress
@@ -103,6 +104,8 @@ def apply_model(
         rows, NaN or no numbers.
     DeviceUnavailable
         For ``device="cuda"`` without a usable GPU.
+    MemoryLimit
+        If the GPU's memory does not hold what the model does with one sequence.
 
     Examples
     --------
@@ -118,18 +121,29 @@ def apply_model(
     args = check_arguments(args, n)
     _refuse_other_arguments(model, len(args))
     predictions = np.empty((0, 0), np.float32)
+
+    def apply(rows: slice, size: int) -> int:
+        nonlocal targets, predictions
+        for start in range(rows.start, rows.stop, size):
+            some = slice(start, min(start + size, rows.stop))
+            encoded = _encode(codes[some], model, alphabet, unknown, encoding, tracks, some, place)
+            output = model(encoded, *(tensor_rows(argument, some, place) for argument in args))
+            n_rows = some.stop - start
+            if targets is None:
+                targets = resolve_targets(model, output, n_rows, target, target_names)
+            if start == 0:
+                predictions = np.empty((n, len(targets.names)), np.float32)
+            predictions[some] = targets.pick(output, n_rows)
+            refuse_nan(predictions[some], first_sequence + start)
+        return size
+
+    fits = batch_size
     with ready(model, device) as place:
         for start in progress_steps(n, batch_size, progress, "predict"):
             rows = slice(start, min(start + batch_size, n))
-            size = rows.stop - start
-            encoded = _encode(codes[rows], model, alphabet, unknown, encoding, tracks, rows, place)
-            output = model(encoded, *(tensor_rows(argument, rows, place) for argument in args))
-            if targets is None:
-                targets = resolve_targets(model, output, size, target, target_names)
-            if start == 0:
-                predictions = np.empty((n, len(targets.names)), np.float32)
-            predictions[rows] = targets.pick(output, size)
-            refuse_nan(predictions[rows], first_sequence + start)
+            fits = with_tiles(
+                functools.partial(apply, rows), fits, smallest=1, argument="batch_size"
+            )
     assert targets is not None
     return predictions, targets.names
 
@@ -156,11 +170,15 @@ def find_targets(
     args = check_arguments(args, n)
     _refuse_other_arguments(model, len(args))
     with ready(model, device) as place:
-        encoded = _encode(
-            check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place
-        )
-        output = model(encoded, *(tensor_rows(argument, rows, place) for argument in args))
-        return resolve_targets(model, output, n, target, target_names)
+
+        def found(_: int) -> Targets:
+            encoded = _encode(
+                check_codes(codes), model, alphabet, unknown, encoding, tracks, rows, place
+            )
+            output = model(encoded, *(tensor_rows(argument, rows, place) for argument in args))
+            return resolve_targets(model, output, n, target, target_names)
+
+        return with_tiles(found, n, smallest=n, argument="model")
 
 
 def refuse_nan(values: npt.NDArray[np.float32], start: int) -> None:

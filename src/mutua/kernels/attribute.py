@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import progress_steps, ready, tensor_rows
 from mutua.kernels.deep_lift_rules import further_rules
+from mutua.kernels.devices import with_tiles
 from mutua.kernels.letters import PADDING, one_hot
 from mutua.kernels.model_output import Targets
 from mutua.kernels.random_sequences import derived_seed, kmer_preserving_shuffle
@@ -111,6 +112,8 @@ def attribute(
     ------
     InvalidInput
         If the method needs a module or gradients that there are not, or something is NaN.
+    MemoryLimit
+        If the GPU's memory does not hold what the model does with one sequence.
     """
     n, length = codes.shape
     n_targets = len(targets.names)
@@ -124,6 +127,7 @@ def attribute(
     size = max(1, min(_MOST_ROWS, settings.memory // per_row))
     values = np.empty((n, n_targets, alphabet_size, length), np.float32)
     sums = np.empty((3, n, n_targets), np.float32)
+    fits = batch_size
     with ready(model, device) as place, _prepared(model, method):
         for start in progress_steps(n, size, progress, "attribute"):
             rows = slice(start, min(start + size, n))
@@ -133,16 +137,26 @@ def attribute(
                 return _wrap(model, some, tracks, args, rows, place, method)
 
             letters = one_hot(part, alphabet_size)
-            if method == "saturation_mutagenesis":
-                values[rows] = _mutagenesis(wrap(targets), letters, batch_size, place)
-            elif method == "saliency":
-                values[rows] = _saliency(wrap(targets), letters, batch_size, place)
-            else:
+            given: Any = None
+            if method in REFERENCED:
                 given = _references(part, references, rows, letters, n_references, seed, first)
-                for at, one in enumerate(targets.split()):
-                    values[rows, at], *sums[:, rows, at] = _compared(
-                        wrap(one), letters, given, method, n_steps, batch_size, place
-                    )
+
+            def explain(
+                size: int, rows: slice = rows, letters: Any = letters, given: Any = given,
+                wrap: Any = wrap,
+            ) -> int:  # fmt: skip
+                if method == "saturation_mutagenesis":
+                    values[rows] = _mutagenesis(wrap(targets), letters, size, place)
+                elif method == "saliency":
+                    values[rows] = _saliency(wrap(targets), letters, size, place)
+                else:
+                    for at, one in enumerate(targets.split()):
+                        values[rows, at], *sums[:, rows, at] = _compared(
+                            wrap(one), letters, given, method, n_steps, size, place
+                        )
+                return size
+
+            fits = with_tiles(explain, fits, smallest=1, argument="batch_size")
             _refuse_not_finite(values[rows], first)
             padding = (part == PADDING)[:, None, None, :]
             values[rows] *= ~padding if hypothetical else letters[:, None]
@@ -351,22 +365,26 @@ def _mutagenesis(wrapped: Any, letters: Values, batch_size: int, place: Any) -> 
     from tangermeme.saturation_mutagenesis import saturation_mutagenesis
     from tangermeme.utils import TangermemeWarning
 
-    with warnings.catch_warnings():
-        # Where long jobs cannot go the fast way, they go the other one.
-        warnings.simplefilter("ignore", TangermemeWarning)
-        found = saturation_mutagenesis(
-            wrapped,
-            torch.from_numpy(letters),
-            args=(torch.arange(len(letters)),),
-            batch_size=batch_size,
-            raw_outputs=True,
-            dtype=torch.float32,
-            device=place,
-            fast=isinstance(wrapped.model, torch.nn.Module),
-        )
-    changes = found.y_hat - found.y0[:, None, None, :]
-    changes -= changes.mean(dim=1, keepdim=True)
-    return np.asarray(changes.permute(0, 3, 1, 2).numpy(), np.float32)
+    parts = []
+    # It applies the model to all sequences at once, as they are.
+    for rows in torch.split(torch.arange(len(letters)), batch_size):
+        with warnings.catch_warnings():
+            # Where long jobs cannot go the fast way, they go the other one.
+            warnings.simplefilter("ignore", TangermemeWarning)
+            found = saturation_mutagenesis(
+                wrapped,
+                torch.from_numpy(letters)[rows],
+                args=(rows,),
+                batch_size=batch_size,
+                raw_outputs=True,
+                dtype=torch.float32,
+                device=place,
+                fast=isinstance(wrapped.model, torch.nn.Module),
+            )
+        changes = found.y_hat - found.y0[:, None, None, :]
+        changes -= changes.mean(dim=1, keepdim=True)
+        parts.append(changes.permute(0, 3, 1, 2))
+    return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
 def _refuse_not_finite(values: Values, first_sequence: int) -> None:

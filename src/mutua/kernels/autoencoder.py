@@ -9,6 +9,7 @@ settings, and the random state of the process is neither used nor changed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import progress_steps, ready
 from mutua.kernels.autoencoder_model import Architecture, Autoencoder, Scaling, first_network
-from mutua.kernels.devices import torch_device
+from mutua.kernels.devices import torch_device, with_tiles
 from mutua.settings import show_progress
 
 __all__ = [
@@ -212,7 +213,14 @@ def train(
             for epoch in epochs:
                 rows = random.permutation(split.training)
                 batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-                learned = _learn(model, values, batches, optimizer, draws, place)
+                learn = functools.partial(_learn, model, values, batches, optimizer, draws, place)
+                # In smaller batches something else would be learned.
+                learned = with_tiles(
+                    lambda _, learn=learn: learn(),  # type: ignore[misc]
+                    batch_size,
+                    smallest=batch_size,
+                    argument="batch_size",
+                )
                 checked = float(_apply(model, values, split.validation, place).error.mean())
                 if not (math.isfinite(learned) and math.isfinite(checked)):
                     found = f"{learning_rate:g}: the loss is {learned:g} after epoch {epoch}"
@@ -356,13 +364,20 @@ def _apply(
 
     n_latent = model.network.encoder.latent.out_features
     embedding, error = np.empty((len(rows), n_latent), np.float32), np.empty(len(rows))
-    with torch.no_grad():
-        for start in progress_steps(len(rows), _BLOCK, progress, "encode"):
-            batch = _batch(values, rows[start : start + _BLOCK], model.scaling, place)
+
+    def apply(first: int, size: int) -> int:
+        for start in range(first, min(first + _BLOCK, len(rows)), size):
+            batch = _batch(values, rows[start : start + size], model.scaling, place)
             latent = model.network.encoder(batch)
             difference = (model.network.decoder(latent) - batch).double()
             embedding[start : start + len(batch)] = latent.cpu().numpy()
             error[start : start + len(batch)] = difference.square().mean(dim=1).cpu().numpy()
+        return size
+
+    fits = _BLOCK
+    with torch.no_grad():
+        for first in progress_steps(len(rows), _BLOCK, progress, "encode"):
+            fits = with_tiles(functools.partial(apply, first), fits, smallest=1, argument="adata")
     return Encoded(embedding, error)
 
 

@@ -156,7 +156,7 @@ def with_tiles(
     *,
     smallest: int,
     argument: str,
-    needed: Callable[[int], float],
+    needed: Callable[[int], float] | None = None,
 ) -> T:
     """Call a function with a tile, and with half of it while the GPU's memory does not hold it.
 
@@ -169,7 +169,7 @@ def with_tiles(
     argument
         What is too large when even the smallest does not fit, for the message.
     needed
-        Gives the bytes that a tile takes, for the message.
+        Gives the bytes that a tile takes, for the message, if they are known.
 
     Raises
     ------
@@ -193,9 +193,12 @@ def with_tiles(
                 raise
             if tile <= smallest:
                 free = free_memory()
+                needs = f"{tile} at a time does not fit into"
+                if needed is not None:
+                    needs = f"the smallest piece needs {needed(tile) / 2**20:,.0f} MiB of"
                 raise MemoryLimit(
                     argument,
-                    f"the smallest piece needs {needed(tile) / 2**20:,.0f} MiB of the GPU's memory"
+                    f"{needs} the GPU's memory"
                     + ("" if free is None else f", of which {free / 2**20:,.0f} MiB are free"),
                     "free memory on the GPU, or use device='cpu'",
                 ) from error

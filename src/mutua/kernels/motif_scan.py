@@ -283,6 +283,8 @@ def numba_threads(n_threads: int | None = None) -> Iterator[None]:
     n_threads = available_threads() if n_threads is None else n_threads
     with _LOCK:
         torch = sys.modules.get("torch")
+        if not hasattr(torch, "get_num_threads"):  # another thread is importing it
+            torch = None
         of_torch = None if torch is None else torch.get_num_threads()
         threads = numba.get_num_threads()
         previous = numba.set_parallel_chunksize(1)

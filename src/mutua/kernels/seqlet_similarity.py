@@ -222,7 +222,10 @@ def _most_alike(
 
 @njit(cache=True, nogil=True)
 def keep_largest(values: Floats, index: Index, kept: Floats) -> None:
-    """Write which values are the largest, and these, as they come; among equals the first."""
+    """Write which values are the largest, and these, as they come; among equals the first.
+
+    There are at least as many values as are kept, and none is NaN.
+    """
     n, k = len(values), len(index)
     least = np.partition(values, n - k)[n - k]
     n_above = 0

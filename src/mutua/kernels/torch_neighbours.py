@@ -120,6 +120,8 @@ def _similarities(own: Any, weights: Any, there: list[Any], n: int) -> Any:
     bounds, seqlets, worth = there
     n_rows, place = own.shape[1], own.device
     best = torch.zeros(n_rows, n, device=place)
+    if not len(seqlets):
+        return best
     for queries in own:
         found = torch.zeros(n_rows * n, device=place)
         for kmers, weight in zip(queries.T, weights.T, strict=True):

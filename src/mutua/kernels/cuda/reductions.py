@@ -1,7 +1,8 @@
 """What the threads of a block have between them, each a number in shared memory.
 
 There are as many threads as numbers, a power of 2, and all of them call these functions. What the
-first number is then, the first thread may read at once and others after a barrier.
+first number is then, the first thread may read at once and others after a barrier. Who changes
+them has to touch the files that call them: numba keeps compiled kernels until these change.
 """
 
 from __future__ import annotations
