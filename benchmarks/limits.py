@@ -23,9 +23,13 @@ from benchmarks.programs import planted
 from mutua.kernels.kmers import kmer_codes
 from mutua.kernels.knn_mi import knn_mi, standardized
 from mutua.kernels.orthogonal_nmf import factorize
+from mutua.kernels.pattern_sites import Features
 from mutua.kernels.position_mi import position_mi
+from mutua.kernels.seqlet_similarity import best_jaccard
 from mutua.kernels.sequence_blocks import ArrayBlocks
 from mutua.kernels.spin_exact import ExactLikelihood
+from mutua.kernels.spin_mcmc import Chains
+from mutua.kernels.spin_problem import Network
 from mutua.kernels.spin_states import count_states, moments_of
 from mutua.kernels.threads import Workers
 from mutua.settings import settings
@@ -82,6 +86,34 @@ def plain_scan(letters: NDArray[np.uint8], scores: NDArray[np.float64], width: i
                 score += scores[motif, letters[start + column], column]
             hits += score > 12.0
     return hits
+
+
+@njit(nogil=True)
+def plain_jaccard(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Smaller sizes of the values of every pair of rows, with the sign of the product."""
+    total = 0.0
+    for left in a:
+        for right in b:
+            signed = np.float32(0)
+            for i in range(len(left)):
+                smaller = min(abs(left[i]), abs(right[i]))
+                signed += smaller if left[i] * right[i] > 0 else -smaller
+            total += signed
+    return total
+
+
+@njit(nogil=True)
+def plain_sweeps(coupling: NDArray[np.float64], states: NDArray[np.float64], n: int) -> float:
+    """Add up the field of every node of every chain in every sweep, without any drawing."""
+    total = 0.0
+    for chain in range(len(states)):
+        for _ in range(n):
+            for i in range(len(coupling)):
+                field = 0.0
+                for j in range(len(coupling)):
+                    field += coupling[i, j] * states[chain, j]
+                total += field
+    return total
 
 
 def in_turns(one: Call, other: Call) -> tuple[float, float]:
@@ -187,6 +219,49 @@ def of_exact_network(n_nodes: int, n_conditions: int) -> None:
         )
 
 
+def of_seqlets(n: int, n_neighbors: int, width: int, channels: int, most_shift: int) -> None:
+    random = np.random.default_rng(0)
+    values = np.rint(random.normal(size=(n, width, channels)) * 100).astype(np.float32)
+    total = np.abs(values).sum(axis=(1, 2))
+    turned = np.ascontiguousarray(values[:, ::-1, ::-1])
+    features = Features(values, turned, total)
+    # Descending, so that none is left out as it was compared before.
+    index = np.tile(np.arange(n_neighbors, dtype=np.int32)[::-1], (n, 1))
+    overlaps = width + 2 * sum(range(width - most_shift, width))
+    rows = values.reshape(n, -1)[:100]
+    row(
+        f"similarity of {n:,} seqlets with {n_neighbors} others",
+        "values compared",
+        (
+            lambda: best_jaccard(features, index, most_shift=most_shift),
+            2.0 * index.size * overlaps * channels,
+        ),
+        (lambda: plain_jaccard(rows, rows), float(len(rows) ** 2 * rows.shape[1])),
+    )
+
+
+def of_chains(n_nodes: int, n_conditions: int, n_chains: int, n_sweeps: int) -> None:
+    random = np.random.default_rng(0)
+    states = random.integers(-1, 2, (5_000, n_nodes)).astype(np.int8)
+    data = count_states(states, np.arange(5_000) % n_conditions, n_conditions=n_conditions)
+    coupling = random.normal(0, 0.1, (n_nodes, n_nodes))
+    coupling += coupling.T
+    network = Network(coupling, random.normal(0, 0.1, (n_nodes, n_conditions)))
+    few = states[:50].astype(np.float64)
+    per_sweep = float(n_conditions * n_chains * n_nodes**2)
+    with Workers() as workers:
+        chains = Chains(data, n_chains=n_chains, seed=0, workers=workers)
+        row(
+            f"Markov chains, {n_nodes} nodes, {n_conditions} conditions",
+            "couplings passed",
+            (
+                lambda: chains.average(network, n_sweeps=n_sweeps, burn_in=0),
+                2 * per_sweep * n_sweeps,
+            ),
+            (lambda: plain_sweeps(coupling, few, 100), 100.0 * len(few) * n_nodes**2),
+        )
+
+
 def main() -> None:
     settings.threads = 1
     torch.set_num_threads(1)
@@ -200,6 +275,8 @@ def main() -> None:
         of_scan()
         of_programs(5_000, 2_000, 20)
         of_exact_network(13, 23)
+        of_chains(50, 8, 100, 50)
+        of_seqlets(1_000, 100, 41, 8, 12)
 
 
 if __name__ == "__main__":

@@ -183,3 +183,28 @@ def test_refusals(sequences: xr.Dataset) -> None:
     broken = Detectors(["GATTA"], [{(0, 1): np.nan}])
     with pytest.raises(InvalidInput, match="infinity or NaN"):
         neuron_motifs(sequences, broken, "second")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["layers.conv2", "layers.conv3"])
+def test_neurons_of_a_trained_network_have_the_planted_motifs(layer: str) -> None:
+    """All 32 neurons; four of five leaves are of one motif, which its best letters show."""
+    example = mt.datasets.pooled_cnn()
+    motifs = neuron_motifs(example.sequences, example.model, layer)
+    assert len(set(motifs["neuron"].values)) > 16
+    reached = motifs["activation_consensus"] / motifs["activation_max"]
+    assert (reached > 0.95).mean() >= 0.8
+    names = example.motifs["motif"].values.astype(str)
+    collection = mt.MotifSet.build(
+        {
+            str(name): one[:, :length]
+            for part in (example.motifs, mt.datasets.jaspar())
+            for name, one, length in zip(
+                part["motif"].values, part["probability"].values, part["length"].values,
+                strict=True,
+            )
+        },
+        alphabet="DNA",
+    )  # fmt: skip
+    likes = mt.to_dataframe(mt.tl.annotate(motifs, collection, n_nearest=collection.sizes["motif"]))
+    assert set(names) <= set(likes.loc[likes["q_value"] < 0.05, "motif"])
