@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from gpu_data import (
     torch_place,
 )
 
+from mutua.kernels import seqlet_kmers
 from mutua.kernels.autoencoder import encode, split_samples, train
 from mutua.kernels.conv_layers import trace_convolutions
 from mutua.kernels.cwm_coordinates import by_coordinates
@@ -36,14 +38,15 @@ from mutua.kernels.orthogonal_nmf import factorize
 from mutua.kernels.pattern_sites import Features
 from mutua.kernels.position_mi import PositionStatistics, position_mi
 from mutua.kernels.position_null import position_null
+from mutua.kernels.seqlet_kmers import kmer_vectors, nearest_by_kmers
 from mutua.kernels.seqlet_similarity import best_jaccard
 from mutua.kernels.sequence_blocks import ArrayBlocks
 from mutua.kernels.spin_exact import ExactLikelihood
-from mutua.kernels.spin_mcmc import Chains
+from mutua.kernels.spin_mcmc import Chains, SampledLikelihood
 from mutua.kernels.spin_problem import Network
 from mutua.kernels.spin_pseudo import PseudoLikelihood
 from mutua.kernels.spin_states import moments_of
-from mutua.kernels.spin_torch import TorchExact, TorchPseudo
+from mutua.kernels.spin_torch import TorchExact, TorchPseudo, TorchSampled
 from mutua.kernels.threads import Workers
 from mutua.kernels.torch_jaccard import best_jaccard_on
 from mutua.kernels.window_activations import WindowEvaluator
@@ -303,6 +306,22 @@ def check_jaccard(mode: str) -> Iterator[Agreement]:
                     apart(here, there), EXACT)  # fmt: skip
 
 
+def check_kmers(mode: str) -> Iterator[Agreement]:
+    """Compare sums of gapped k-mers, which come in the same order and so are the same."""
+    size = sized(mode, n=(9, 1_000, 20_000), neighbours=(3, 50, 500))
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, (size["n"], 21)).astype(np.uint8)
+    importance = random.normal(0.3, 1, codes.shape).astype(np.float32)
+    vectors = kmer_vectors(codes, importance, np.array([3, 2, 1, 0]), n_letters=4)
+    options = {"n_neighbors": size["neighbours"], "stranded": False}
+    here = nearest_by_kmers(vectors, device="cpu", **options)
+    with mock.patch.object(seqlet_kmers, "torch_gpu", return_value=torch_place(mode)):
+        there = nearest_by_kmers(vectors, **options)
+    for name, one, other in zip(here._fields, here, there, strict=True):
+        yield Agreement(f"{name} of the neighbours of {size['n']:,} seqlets", apart(one, other),
+                        EXACT)  # fmt: skip
+
+
 def check_networks(mode: str) -> Iterator[Agreement]:
     size = sized(mode, n=(50, 20_000, 100_000), nodes=(4, 10, 13), conditions=(3, 20, 50))
     data = counted(size["n"], size["nodes"], size["conditions"])
@@ -317,6 +336,16 @@ def check_networks(mode: str) -> Iterator[Agreement]:
             both = zip(here(*at), there(*at), strict=True)
             most = max(apart(a, b, relative=True) for a, b in both)
             yield Agreement(f"{name} likelihood and gradients, {what}", most, DOUBLE)
+        chains = Chains(data, n_chains=4, seed=0, workers=workers)
+        at = Network(at.coupling / size["nodes"], at.response)
+        draws = chains.draw(at, n_draws=3, every=2, burn_in=1)
+        moved = Network(at.coupling * 0.9, at.response * 1.1)
+        here = SampledLikelihood(moments, draws, at, workers)
+        there = TorchSampled(moments, draws, at, place)
+        most = max(
+            apart(a, b, relative=True) for a, b in zip(here(*moved), there(*moved), strict=True)
+        )
+        yield Agreement(f"likelihood by draws and gradients, {what}", most, DOUBLE)
 
 
 def check_chains(mode: str) -> Iterator[Agreement]:
@@ -347,6 +376,7 @@ CHECKS: list[tuple[str, Callable[[str], Iterator[Agreement]]]] = [
     ("scan", check_scan),
     ("CWM hits", check_cwm_hits),
     ("patterns", check_jaccard),
+    ("neighbours of seqlets", check_kmers),
     ("neurons", check_activations),
     ("rows of tables", check_rows),
     ("oNMF", check_programs),
