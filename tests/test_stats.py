@@ -131,7 +131,7 @@ def calibration(
 
 
 @pytest.mark.parametrize("shape", [0.5, 4.5, 40])
-@pytest.mark.parametrize("n_permutations", [20, 100])
+@pytest.mark.parametrize("n_permutations", [20, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("skewed", [False, True])
 def test_tail_is_calibrated(shape: float, n_permutations: int, skewed: bool) -> None:
     levels = [0.5, 0.05, 1e-2, max(1e-3, least_permutation_p(n_permutations))]

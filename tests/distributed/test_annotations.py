@@ -56,6 +56,7 @@ def test_pairs(client: Any, annotations: xr.Dataset, sent: list[str], unique: bo
     assert sent == ["5 _count_block"]
 
 
+@pytest.mark.slow
 def test_pairs_of_rows_in_another_order(client: Any, annotations: xr.Dataset) -> None:
     moved = annotations.isel(annotation=np.roll(np.arange(N_ROWS), 333))
     found = mt.tl.pair_annotations(chunked(moved))
@@ -92,6 +93,7 @@ def test_counts_after_a_worker_was_killed(
         np.testing.assert_array_equal(getattr(found, part), getattr(wanted, part))
 
 
+@pytest.mark.slow
 def test_of_a_store(client: Any, annotations: xr.Dataset, tmp_path: Path, sent: list[str]) -> None:
     mt.Analysis({"hits": annotations.chunk(annotation=200)}).write(tmp_path / "study.zarr")
     opened = mt.open(tmp_path / "study.zarr")["hits"]

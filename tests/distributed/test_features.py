@@ -96,7 +96,7 @@ def test_blocks_change_nothing(
     assert_same(found, expected)
 
 
-@pytest.mark.parametrize("width", [20, 170])
+@pytest.mark.parametrize("width", [20, pytest.param(170, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_chunks_change_nothing(
     values: np.ndarray, y: pd.DataFrame, kind: str, width: int, monkeypatch: pytest.MonkeyPatch

@@ -104,7 +104,7 @@ def test_position_mi(
     assert len(counted) == 1 + ("n_permutations" in options)
 
 
-@pytest.mark.parametrize("n_permutations", [0, 3])
+@pytest.mark.parametrize("n_permutations", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_position_mi_in_several_passes_and_blocks(
     client: Any,
     sequences: xr.Dataset,

@@ -119,6 +119,7 @@ def test_elements_without_entries_are_valid(name: str, tmp_path: Path) -> None:
     assert errors(KINDS[name], json.loads((path / "zarr.json").read_text())) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize("other", EXAMPLES)
 def test_one_kind_is_not_another_unless_derived_from_it(

@@ -22,7 +22,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     return x.assign(site=random.choice(["gut", "skin"], N)), y
 
 
-@pytest.mark.parametrize("adjust", ["max", "fdr"])
+@pytest.mark.parametrize("adjust", [pytest.param("max", marks=pytest.mark.slow), "fdr"])
 def test_the_gpu_gives_the_same(
     tables: tuple[pd.DataFrame, pd.DataFrame], adjust: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

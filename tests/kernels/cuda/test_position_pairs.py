@@ -77,7 +77,7 @@ def test_same_bits_as_on_the_cpu(
     assert_as_on_the_cpu(codes, k=k, alphabet_size=size, pseudocount=pseudocount, weights=weights)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_same_bits_for_3_mers(weighted: bool) -> None:
     weights = np.random.default_rng(0).random(50) if weighted else None
     assert_as_on_the_cpu(draw(50, 7, 4, 0.1), k=3, alphabet_size=4, weights=weights)
