@@ -1,6 +1,7 @@
 """No deadlines for hypothesis, and numba's simulator of CUDA where there is no GPU."""
 
 import gc
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="there is no GPU"))
 
 
+_modules = itertools.count()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _modules_are_light_on_each_other() -> Iterator[None]:
     """Have collections of garbage skip what stays, and torch keep its number of threads.
@@ -39,8 +43,9 @@ def _modules_are_light_on_each_other() -> Iterator[None]:
     The former took a tenth of all the time. The latter may be changed by parallel loops of numba,
     which have OpenMP in common with torch.
     """
-    gc.collect()
-    gc.freeze()
+    if next(_modules) % 10 == 0:
+        gc.collect()
+        gc.freeze()
     torch = sys.modules.get("torch")
     n_threads = None if torch is None else torch.get_num_threads()
     yield
