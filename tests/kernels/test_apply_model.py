@@ -148,13 +148,14 @@ def a_module_in_mixed_modes():
     return model, [part.training for part in model.modules()]
 
 
-def test_smaller_batches_where_the_memory_of_a_gpu_does_not_hold_one():
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_smaller_batches_where_memory_does_not_hold_one(error):
     sizes = []
 
     def model(letters):
         sizes.append(len(letters))
         if len(letters) > most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return letters.sum(dim=2)
 
     codes = np.random.default_rng(0).integers(0, 4, (19, 5)).astype(np.uint8)
@@ -166,7 +167,7 @@ def test_smaller_batches_where_the_memory_of_a_gpu_does_not_hold_one():
     np.testing.assert_array_equal(found, expected)
     assert sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]  # what fits is kept in mind
     most = 0
-    with pytest.raises(MemoryLimit, match="`batch_size`: 1 at a time does not fit into the GPU"):
+    with pytest.raises(MemoryLimit, match="`batch_size`: 1 at a time is more than memory holds"):
         apply(model, codes, batch_size=8)
 
 

@@ -413,8 +413,8 @@ def test_where_the_memory_of_a_gpu_is_short(values, split, monkeypatch):
     np.testing.assert_allclose(found.error, expected.error, rtol=1e-5)
     assert max(sizes) > 40
     most = 0
-    with pytest.raises(MemoryLimit, match="`adata`: 1 at a time does not fit into the GPU"):
+    with pytest.raises(MemoryLimit, match="`adata`: 1 at a time is more than memory holds"):
         encode(done.model, values)
     most = 31  # a smaller batch would be another training
-    with pytest.raises(MemoryLimit, match="`batch_size`: 32 at a time does not fit"):
+    with pytest.raises(MemoryLimit, match="`batch_size`: 32 at a time is more than memory holds"):
         train(values, split, architecture=SMALL, batch_size=32)

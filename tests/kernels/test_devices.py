@@ -338,8 +338,8 @@ def test_halves_until_it_fits(error: Exception, caplog: pytest.LogCaptureFixture
         assert with_tiles(work, 100, smallest=1, argument="cells", needed=float) == "with 25"
     assert tried == [100, 50, 25]
     assert [record.getMessage() for record in caplog.records] == [
-        "cells: 100 at a time do not fit into the GPU's memory, half of it",
-        "cells: 50 at a time do not fit into the GPU's memory, half of it",
+        "cells: 100 at a time are more than memory holds, half of it",
+        "cells: 50 at a time are more than memory holds, half of it",
     ]
 
 
@@ -365,7 +365,7 @@ def test_the_smallest_does_not_fit(
     assert seen == tried
     assert str(caught.value) == (
         f"`cells`: the smallest piece needs {1024 * tried[-1]:,} MiB of the GPU's memory, of which "
-        "3 MiB are free. Free memory on the GPU, or use device='cpu'."
+        "3 MiB are free. Free memory, or use device='cpu' if it is the GPU's."
     )
     assert caught.value.__cause__ is OUT_OF_MEMORY[1]
 

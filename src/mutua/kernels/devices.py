@@ -192,21 +192,20 @@ def with_tiles(
             if not _is_out_of_memory(error):
                 raise
             if tile <= smallest:
-                free = free_memory()
-                needs = f"{tile} at a time does not fit into"
+                found = f"{tile} at a time is more than memory holds"
                 if needed is not None:
-                    needs = f"the smallest piece needs {needed(tile) / 2**20:,.0f} MiB of"
+                    size = f"{needed(tile) / 2**20:,.0f}"
+                    found = f"the smallest piece needs {size} MiB of the GPU's memory"
+                    if (free := free_memory()) is not None:
+                        found += f", of which {free / 2**20:,.0f} MiB are free"
                 raise MemoryLimit(
                     argument,
-                    f"{needs} the GPU's memory"
-                    + ("" if free is None else f", of which {free / 2**20:,.0f} MiB are free"),
-                    "free memory on the GPU, or use device='cpu'",
+                    found,
+                    "free memory, or use device='cpu' if it is the GPU's",
                 ) from error
         # After the handler, as the error keeps what the failed call had allocated alive.
         _forget_freed_memory()
-        _logger.info(
-            "%s: %d at a time do not fit into the GPU's memory, half of it", argument, tile
-        )
+        _logger.info("%s: %d at a time are more than memory holds, half of it", argument, tile)
         tile = max(tile // 2, smallest)
 
 
