@@ -261,7 +261,7 @@ def test_a_store_on_a_cluster(
     assert_same(found, expected)
     shown = capfd.readouterr().err
     assert "features:" in shown
-    assert "1/3" in shown
+    assert "0/3" in shown  # quicker than a tenth of a second they are not counted one by one
 
 
 @pytest.mark.slow
