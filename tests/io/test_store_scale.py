@@ -67,13 +67,10 @@ def large(tmp_path_factory):
     return path
 
 
-def test_ten_million_sequences_open_at_once(large):
-    found = min(
-        (result(storages.python(PEAK + OPEN, large)) for _ in range(3)), key=lambda f: f["seconds"]
-    )
+def test_ten_million_sequences_are_opened_without_being_read(large):
+    found = result(storages.python(PEAK + OPEN, large))
     print({key: value for key, value in found.items() if key != "repr"})
     assert "sequence 10,000,000 x position 50" in found["repr"]
-    assert found["seconds"] < 1
     assert found["megabytes"] < 100
 
 

@@ -1,8 +1,7 @@
 """`@checked`: what is held against what, what is said, and what is left alone."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anndata
 import numpy as np
@@ -21,9 +20,13 @@ from mutua.models import (
     Table,
     as_kind,
     checked,
+    digests,
+    faults,
     provenance,
 )
+from mutua.models import sequence_set as sequence_set_module
 from mutua.models.base import variable
+from mutua.models.digests import remembered
 from tests.models.examples import never_computed, position_mi, sequence_set, table
 
 E = TypeVar("E", bound=Element)
@@ -382,18 +385,27 @@ def test_from_many_threads() -> None:
 
 
 @pytest.mark.parametrize("names", [None, object, np.dtypes.StringDType(), np.str_])
-def test_a_call_costs_under_a_millisecond(names: type | None) -> None:
-    n, length = 200_000, 100
+def test_a_repeated_call_looks_at_no_array_again(
+    names: type | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, length = 20_000, 30
     more = {} if names is None else {"sequence_id": np.arange(n).astype("U8").astype(names)}
     codes = np.random.default_rng(0).integers(0, 4, (n, length), dtype=np.uint8)
     element = mt.SequenceSet.build(codes, alphabet="DNA", weight=np.ones(n), **more)
-    same(element)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        same(element)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1e-3
+    first = same(element)
+
+    def look(purpose: Any) -> None:
+        raise AssertionError(f"{purpose} is not remembered")
+
+    for module in (digests, faults, sequence_set_module):
+        monkeypatch.setattr(
+            module,
+            "remembered",
+            lambda values, purpose, _: remembered(values, purpose, lambda: look(purpose)),
+        )
+    assert same(element).identical(first)
+    with pytest.raises(AssertionError, match="is not remembered"):
+        same(mt.SequenceSet.build(codes.copy(), alphabet="DNA"))
 
 
 def test_several_elements_are_each_checked_and_recorded() -> None:
