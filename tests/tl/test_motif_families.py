@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -108,9 +106,7 @@ def test_few_motifs_are_families_of_their_own(n: int) -> None:
 
 def test_families_of_jaspar() -> None:
     given = mt.datasets.jaspar()
-    started = time.perf_counter()
     found = cluster_motifs(given)
-    assert time.perf_counter() - started < 20
     family: dict[str, str] = {}
     for name, own in zip(*(found[x].values.tolist() for x in ("name", "family")), strict=True):
         family.setdefault(name, own)
