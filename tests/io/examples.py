@@ -12,6 +12,12 @@ import xarray as xr
 import mutua as mt
 from mutua.models.digests import plain
 from mutua.models.dims import RECORD
+from tests.models.examples import (
+    feature_mi,
+    module_association,
+    program_network,
+    program_regulators,
+)
 
 
 def sequence_set(n: int = 6, seed: int = 0) -> xr.Dataset:
@@ -248,83 +254,6 @@ def enrichment() -> xr.Dataset:
         n=20,
         test="Fisher",
         n_tests=6,
-    )
-
-
-def feature_mi() -> xr.Dataset:
-    mi = np.array([[0.5, 0.0], [0.1, 0.2], [0.25, np.nan]])
-    return mt.FeatureMI.build(
-        mi=mi,
-        mi_normalized=mi / [0.5, 0.2],
-        p_value=np.where(np.isnan(mi), np.nan, 0.1),
-        zero_fraction=[0.0, 0.5, 0.9],
-        feature=["mag_1", "mag_2", "mag_12"],
-        latent=["autoencoder_0", "autoencoder_1"],
-        estimator="knn",
-        n_neighbors=3,
-        n_samples=127,
-        covariates=["age"],
-        blocks="patient",
-        n_permutations=99,
-        n_tests=5,
-    )
-
-
-def module_association() -> xr.Dataset:
-    feature_latent = np.array([[True, False, True], [False, False, True]])
-    latent_module = np.eye(3, 4, dtype=bool)
-    n_links = feature_latent.astype(int) @ latent_module.astype(int)
-    return mt.ModuleAssociation.build(
-        associated=n_links > 0,
-        strength=n_links * 0.25,
-        n_links=n_links,
-        feature_latent=feature_latent,
-        latent_module=latent_module,
-        feature=["mag_1", "mag_2"],
-        latent=["autoencoder_0", "autoencoder_1", "autoencoder_2"],
-        module=["1", "2", "3", "4"],
-        by="fdr",
-        level=0.05,
-        module_quantile=0.9,
-    )
-
-
-def program_network() -> xr.Dataset:
-    coupling = np.random.default_rng(0).normal(size=(4, 4))
-    response = np.arange(12.0).reshape(4, 3)
-    return mt.ProgramNetwork.build(
-        coupling=coupling + coupling.T,
-        coupling_low=coupling + coupling.T - 0.1,
-        coupling_high=coupling + coupling.T + 0.1,
-        response=response,
-        response_relative=response - response[:, :1],
-        module=["1", "1", "2", "2"],
-        node=["P0", "P1", "P2", "P3"],
-        regulator=["P0", "P1", "P2", "P3"],
-        condition=["control", "GATA1", "SPI1"],
-        is_control=[True, False, False],
-        batch=["a", "a", "a"],
-        n_cells=[100, 40, 60],
-        method="pseudo_likelihood",
-        directed=False,
-        node_kind="program",
-        n_bootstraps=20,
-    )
-
-
-def program_regulators() -> xr.Dataset:
-    return mt.ProgramRegulators.build(
-        coupling=[[0.5, 0.0, -0.25], [0.0, 1.5, 0.0]],
-        self_coupling=[-0.5, 0.25],
-        activity=[0.1, -0.2],
-        explained=[0.3, 0.6],
-        is_member=[[True, False, False], [False, False, True]],
-        program=["P0", "P1"],
-        regulator=["GATA1", "SPI1", "KLF1"],
-        l1=0.01,
-        kkt_residual=1e-7,
-        n_cells=700,
-        n_conditions=5,
     )
 
 
