@@ -73,9 +73,9 @@ def test_everything_agrees_in_the_simulator() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     checks, timings = (part.splitlines()[2:] for part in done.stdout.split("\n\n")[1:])
     assert {row.split(" | ")[0].strip("| ") for row in checks} == {
-        "position MI", "position MI null", "knn MI", "knn MI null", "scan", "CWM hits", "patterns",
-        "neighbours of seqlets", "neurons", "rows of tables", "oNMF", "autoencoder", "network",
-        "network chains",
+        "position MI", "position MI null", "permuted labels", "knn MI", "knn MI null", "scan",
+        "CWM hits", "patterns", "neighbours of seqlets", "neurons", "rows of tables", "oNMF",
+        "autoencoder", "network", "network chains",
     }  # fmt: skip
     assert all(row.endswith("| yes |") for row in checks)
     assert len(timings) > 8

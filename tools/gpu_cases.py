@@ -25,7 +25,7 @@ from gpu_data import (
     torch_place,
 )
 
-from mutua.kernels import seqlet_kmers
+from mutua.kernels import label_permutation, seqlet_kmers
 from mutua.kernels.autoencoder import encode, split_samples, train
 from mutua.kernels.conv_layers import trace_convolutions
 from mutua.kernels.cwm_coordinates import by_coordinates
@@ -36,6 +36,7 @@ from mutua.kernels.letters import one_hot
 from mutua.kernels.matrix_passes import Passes
 from mutua.kernels.orthogonal_nmf import factorize
 from mutua.kernels.pattern_sites import Features
+from mutua.kernels.pooled_sequences import PooledSets
 from mutua.kernels.position_mi import PositionStatistics, position_mi
 from mutua.kernels.position_null import position_null
 from mutua.kernels.seqlet_kmers import kmer_vectors, nearest_by_kmers
@@ -108,15 +109,41 @@ def check_position_null(mode: str) -> Iterator[Agreement]:
         here, there = (
             position_null(
                 ArrayBlocks(codes, size["n"] // 2 + 1), k=k, alphabet_size=4,
-                n_permutations=size["p"], apc=apc, device=device,
+                n_permutations=size["p"], normalize=apc, apc=apc, device=device,
             )
             for device in ("cpu", "cuda")
         )  # fmt: skip
-        what = f"{size['p']} permutations of {size['n']:,} x {size['length']}{', APC' * apc}"
+        what = f"{size['p']} permutations of {size['n']:,} x {size['length']}"
+        what += ", normalized, APC" * apc
         parts = ("mean", "variance", "skewness", "lowest", "maxima")
         moments = max(apart(getattr(here, part), getattr(there, part)) for part in parts)
         yield Agreement(f"moments and maxima, {what}", moments, DOUBLE)
         yield Agreement(f"counts, {what}", apart(here.n_exceeding, there.n_exceeding), EXACT)
+
+
+def check_label_permutation(mode: str) -> Iterator[Agreement]:
+    size = sized(mode, n=(9, 3_000, 20_000), length=(3, 30, 60), p=(1, 20, 100), pilot=(1, 64, 64))
+    k = 1 if mode == "simulate" else 2
+    a = sequences(size["n"], size["length"], gaps=True)
+    b = sequences(2 * size["n"], size["length"], gaps=True)
+    weights = np.random.default_rng(1).random(3 * size["n"])
+    for n_shuffles, weighted in ((0, True), (2, False)):
+        given = (weights[: size["n"]], weights[size["n"] :]) if weighted else (None, None)
+        # Blocks smaller than the sets, so that several are uploaded and shuffled.
+        blocks = [ArrayBlocks(codes, size["n"] // 2 + 1) for codes in (a, b)]
+        sets = PooledSets(*blocks, k, 4, 0.1, *given)
+        with mock.patch.object(label_permutation, "PILOT", size["pilot"]):
+            here, there = (
+                label_permutation.label_permutation(
+                    sets, n_permutations=size["p"], n_shuffles=n_shuffles, device=device
+                )
+                for device in ("cpu", "cuda")
+            )
+        what = f"{size['p']} permutations of {3 * size['n']:,} x {size['length']}"
+        what += ", weights" * weighted + ", shuffled columns" * bool(n_shuffles)
+        for part in label_permutation.LabelNull.__dataclass_fields__:
+            found = apart(getattr(here, part), getattr(there, part))
+            yield Agreement(f"{part}, {what}", found, EXACT if part[:2] == "n_" else DOUBLE)
 
 
 def check_knn_mi(mode: str) -> Iterator[Agreement]:
@@ -371,6 +398,7 @@ def check_chains(mode: str) -> Iterator[Agreement]:
 CHECKS: list[tuple[str, Callable[[str], Iterator[Agreement]]]] = [
     ("position MI", check_position_mi),
     ("position MI null", check_position_null),
+    ("permuted labels", check_label_permutation),
     ("knn MI", check_knn_mi),
     ("knn MI null", check_knn_null),
     ("scan", check_scan),

@@ -23,8 +23,10 @@ from gpu_data import (
 )
 
 from mutua.kernels.knn_mi import knn_mi, knn_null
+from mutua.kernels.label_permutation import label_permutation
 from mutua.kernels.orthogonal_nmf import factorize
 from mutua.kernels.pair_statistics import FIELDS
+from mutua.kernels.pooled_sequences import PooledSets
 from mutua.kernels.position_mi import position_mi
 from mutua.kernels.position_null import position_null
 from mutua.kernels.sequence_blocks import ArrayBlocks, PositionTask
@@ -75,6 +77,19 @@ def time_position_null(mode: str) -> Iterator[Timing]:
     )
     what = f"{size['p']:,} permutations of {size['n']:,} x {size['length']} nt, k = {k}"
     yield Timing(what, whole, 10.0)
+
+
+def time_label_permutation(mode: str) -> Iterator[Timing]:
+    size = sized(mode, n=(9, 20_000, 50_000), length=(3, 100, 100), p=(0, 50, 1_000))
+    k = 1 if mode == "simulate" else 3
+    a, b = np.split(sequences(2 * size["n"], size["length"]), 2)
+    sets = PooledSets(ArrayBlocks(a), ArrayBlocks(b), k, 4)
+    for n_shuffles in (0, 1 if mode == "simulate" else 100):
+        whole = functools.partial(
+            label_permutation, sets, n_permutations=size["p"], n_shuffles=n_shuffles, device="cuda"
+        )
+        what = f"{size['p']:,} permutations of 2 x {size['n']:,} x {size['length']} nt, k = {k}"
+        yield Timing(what + ", shuffled columns" * bool(n_shuffles), whole)
 
 
 def time_knn(mode: str) -> Iterator[Timing]:
@@ -155,6 +170,7 @@ TIMINGS: list[tuple[str, Callable[[str], Iterator[Timing]]]] = [
     ("position MI", time_position_mi),
     ("position MI streamed", time_streamed),
     ("position MI null", time_position_null),
+    ("permuted labels", time_label_permutation),
     ("knn MI", time_knn),
     ("knn MI null", time_knn_null),
     ("scan", time_scan),

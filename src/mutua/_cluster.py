@@ -18,8 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from mutua._progress import counted
 from mutua.errors import InvalidInput, MissingDependency
-from mutua.settings import settings, settings_here, show_progress
+from mutua.settings import settings, settings_here
 
 __all__ = [
     "ForWorkers",
@@ -253,13 +254,7 @@ def in_order(
         if client is None
         else _on_workers(client, function, tasks, shared)
     )
-    shown = show_progress() if progress is None else progress
-    if n_tasks is None or n_tasks < 2 or not shown:
-        yield from found
-        return
-    from tqdm.auto import tqdm
-
-    yield from tqdm(found, total=n_tasks, desc=what, unit="block", leave=False)
+    yield from counted(found, n_tasks or 0, what, "block", progress)
 
 
 def _here(value: Any) -> Any:
@@ -280,13 +275,8 @@ def computed(parts: list[Any], what: str) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sending large graph")
         futures = client.compute(parts)
-    shown: Any = futures
-    if show_progress():
-        from tqdm.auto import tqdm
-
-        shown = tqdm(futures, desc=what, unit="part", leave=False)
     try:
-        for number, future in enumerate(shown):
+        for number, future in enumerate(counted(futures, len(futures), what, "part")):
             yield result_of(future, f"part {number} of {what}")
     finally:
         _cancel(client, futures)

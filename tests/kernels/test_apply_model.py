@@ -379,12 +379,12 @@ def test_finding_targets_does_not_mind_nan():
 
 
 def test_progress(monkeypatch, capsys):
-    apply(Recorder(), progress=True)
+    apply(Recorder(), batch_size=1, progress=True)
     assert "predict" in capsys.readouterr().err
     apply(Recorder(), progress=None)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(settings, "progress", True)
-    apply(Recorder(), progress=None)
+    apply(Recorder(), batch_size=1, progress=None)
     assert "predict" in capsys.readouterr().err
     apply(Recorder(), progress=False)
     assert capsys.readouterr().err == ""

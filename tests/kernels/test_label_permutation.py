@@ -261,8 +261,9 @@ def test_refuses_sets_that_cannot_be_compared() -> None:
 
 def test_too_little_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_memory", 4000)
+    sets = pooled(draw(3000, 12, 4), draw(2000, 12, 4), 3, 4)
     with pytest.raises(MemoryLimit, match="Use k <= 2"):
-        pooled(draw(3000, 12, 4), draw(2000, 12, 4), 3, 4)
+        label_permutation(sets, n_permutations=0)
 
 
 def p_values(null: LabelNull) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import xarray as xr
 
 import mutua as mt
-from mutua.errors import InvalidElement, InvalidInput, MemoryLimit
+from mutua.errors import DeviceUnavailable, InvalidElement, InvalidInput, MemoryLimit
+from mutua.kernels import devices, label_permutation
 from mutua.tl import position_mi_comparison as module
 
 LENGTH = 11
@@ -169,6 +171,37 @@ def test_the_same_bits_from_chunks_and_stores(
     assert (numbers(other, "difference_null") != numbers(expected, "difference_null")).any()
 
 
+def test_the_same_bits_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In numba's simulator where there is no GPU."""
+    monkeypatch.setattr(module, "_SHUFFLES", 1)
+    for name in ("PILOT", "OWN_SHUFFLES"):
+        monkeypatch.setattr(label_permutation, name, 1)
+    a, b = (draw(n, 0).isel(position=slice(3)) for n in (20, 30))
+    here, there = (
+        mt.tl.compare_position_mi(a, b, k=1, n_permutations=2, device=device)
+        for device in ("cpu", "cuda")
+    )
+    assert here.drop_attrs(deep=False).identical(there.drop_attrs(deep=False))
+    arguments = [
+        json.loads(element.attrs["mutua"])["steps"][-1]["arguments"] for element in (here, there)
+    ]
+    assert [each.pop("device") for each in arguments] == ["cpu", "cuda"]
+    assert arguments[0] == arguments[1]
+
+
+def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "simulated", lambda: False)
+    monkeypatch.setattr(devices, "_numba_lacks", lambda: "there is none")
+    sets = draw(30, 0), draw(20, 1)
+    with pytest.raises(DeviceUnavailable, match="there is none"):
+        mt.tl.compare_position_mi(*sets, k=1, device="cuda")
+    monkeypatch.setattr(mt.settings, "device", "cuda")
+    with pytest.raises(DeviceUnavailable, match="there is none"):
+        mt.tl.compare_position_mi(*sets, k=1)
+    found = mt.tl.compare_position_mi(*sets, k=1, n_permutations=0, device="cpu")
+    assert found.sizes["position_i"] == LENGTH
+
+
 def test_it_is_stored_with_how_it_came_about(tmp_path: Path, comparison: xr.Dataset) -> None:
     mt.Analysis({"comparison": comparison}).write(tmp_path / "study.zarr")
     study = mt.open(tmp_path / "study.zarr")
@@ -229,6 +262,7 @@ def test_p_is_too_large_where_a_set_is_part_of_the_other() -> None:
         ({"names": "ab"}, "give two names"),
         ({"names": ("a", "")}, "give two names"),
         ({"k": 6}, "sequences_a.*too short"),
+        ({"device": "gpu"}, r"device.*\['auto', 'cpu', 'cuda'\]"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

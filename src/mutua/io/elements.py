@@ -28,6 +28,7 @@ from mutua.models.base import KINDS
 from mutua.models.digests import STORED_PREFIX
 from mutua.models.dims import LARGE_DIMS, RECORD
 from mutua.models.provenance import Record
+from mutua.settings import show_progress
 
 __all__ = [
     "anndata_bytes",
@@ -54,6 +55,16 @@ _RESERVED = frozenset(
 
 def _compressors() -> tuple[Any, ...]:
     return zarr.codecs.ZstdCodec(level=3), zarr.codecs.Crc32cCodec()
+
+
+def _chunks_shown(element: xr.Dataset) -> contextlib.AbstractContextManager[Any]:
+    """Show how many chunks of a lazy element dask has done, where this process computes them."""
+    lazy = any(part.chunks for part in element.variables.values())
+    if not (lazy and show_progress()):
+        return contextlib.nullcontext()
+    from tqdm.dask import TqdmCallback
+
+    return TqdmCallback(desc="write", unit="task", leave=False)
 
 
 @contextlib.contextmanager
@@ -102,7 +113,7 @@ def write_dataset(store: HashingStore, element: xr.Dataset, record: Record) -> N
         coords=xr.Coordinates({name: encoded[name] for name in element.coords}, indexes={}),
         attrs=attrs,
     )
-    with _known_to_work():
+    with _known_to_work(), _chunks_shown(plain):
         plain.to_zarr(
             store,
             mode="w",

@@ -16,11 +16,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mutua._progress import counted
 from mutua.errors import InvalidInput
 from mutua.kernels.devices import asked_device, full_precision, torch_device, with_tiles
 from mutua.kernels.letters import check_codes, decode, one_hot
 from mutua.kernels.model_output import Target, Targets, resolve_targets
-from mutua.settings import settings, show_progress
+from mutua.settings import settings
 
 __all__ = [
     "ENCODINGS",
@@ -193,14 +194,10 @@ def refuse_nan(values: npt.NDArray[np.float32], start: int) -> None:
         )
 
 
-def progress_steps(n: int, size: int, progress: bool | None, task: str) -> Any:
+def progress_steps(n: int, size: int, progress: bool | None, task: str) -> Iterator[int]:
     """Give the first numbers of batches of `size`, with a progress bar where one is wanted."""
-    shown = show_progress() if progress is None else progress
-    if not shown:
-        return range(0, n, size)
-    from tqdm.auto import tqdm
-
-    return tqdm(range(0, n, size), desc=task, unit="batch", leave=False)
+    steps = range(0, n, size)
+    return counted(steps, len(steps), task, "batch", progress)
 
 
 def _encode(

@@ -17,11 +17,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mutua._progress import progress_bar
 from mutua.errors import InvalidInput
 from mutua.kernels.apply_model import progress_steps, ready
 from mutua.kernels.autoencoder_model import Architecture, Autoencoder, Scaling, first_network
 from mutua.kernels.devices import torch_device, with_tiles
-from mutua.settings import show_progress
 
 __all__ = [
     "Encoded",
@@ -209,8 +209,8 @@ def train(
     with torch.inference_mode(False), ready(network, where) as place, _one_thread():
         baseline = _squares(values, split.validation, scaling) / values.shape[1]
         optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
-        with _epochs(max_epochs, progress) as epochs:
-            for epoch in epochs:
+        with progress_bar(max_epochs, "autoencoder", "epoch", progress) as done:
+            for epoch in range(1, max_epochs + 1):
                 rows = random.permutation(split.training)
                 batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
                 learn = functools.partial(_learn, model, values, batches, optimizer, draws, place)
@@ -232,6 +232,7 @@ def train(
                     best_weights = {k: v.clone() for k, v in network.state_dict().items()}
                 elif epoch - best_epoch >= patience:
                     break
+                done(1)
         network.load_state_dict(best_weights)
     train_loss, validation_loss = np.array(losses).T
     network.requires_grad_(False).eval()
@@ -379,18 +380,6 @@ def _apply(
         for first in progress_steps(len(rows), _BLOCK, progress, "encode"):
             fits = with_tiles(functools.partial(apply, first), fits, smallest=1, argument="adata")
     return Encoded(embedding, error)
-
-
-@contextlib.contextmanager
-def _epochs(n: int, progress: bool | None) -> Iterator[Any]:
-    """Give the numbers of the epochs, from 1, with a progress bar where one is wanted."""
-    if not (show_progress() if progress is None else progress):
-        yield range(1, n + 1)
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(range(1, n + 1), desc="autoencoder", unit="epoch", leave=False) as bar:
-        yield bar
 
 
 @contextlib.contextmanager

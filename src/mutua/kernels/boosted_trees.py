@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import ThreadpoolController
 
+from mutua._progress import counted
 from mutua.kernels.running_moments import add_value, moments_of
-from mutua.settings import show_progress
 
 __all__ = [
     "Importance",
@@ -243,13 +243,9 @@ def score_null(
     return ScoreNull(exceeding, done, float(moments[0]), float(variance[0]), float(skewness[0]))
 
 
-def _steps(n: int, progress: bool | None) -> Any:
+def _steps(n: int, progress: bool | None) -> Iterator[int]:
     """Give 1 to n, with a progress bar where one is wanted."""
-    if not (show_progress() if progress is None else progress):
-        return range(1, n + 1)
-    from tqdm.auto import tqdm
-
-    return tqdm(range(1, n + 1), desc="predictions", unit="permutation", leave=False)
+    return counted(range(1, n + 1), n, "predictions", "permutation", progress)
 
 
 @_on_one_thread

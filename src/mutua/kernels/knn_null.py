@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -11,12 +9,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mutua._progress import PERMUTATIONS, progress_bar
 from mutua.errors import InvalidInput
 from mutua.kernels.knn_engine import Pairs, blocks_of_pairs, check_tables, runs_on_cuda
 from mutua.kernels.running_moments import add_value, moments_of
 from mutua.kernels.threads import Workers
 from mutua.kernels.vectors import WIDTH
-from mutua.settings import settings, show_progress
+from mutua.settings import settings
 
 __all__ = ["KnnNull", "NullState", "knn_null"]
 
@@ -183,11 +182,11 @@ class NullState:
         """Add all permutations of a block of pairs."""
         active = pairs.part(self.active)
         first, largest = 0, self.first
-        with Workers() as workers, self.progress(len(orders)) as progress:
+        with Workers() as workers, progress_bar(len(orders), *PERMUTATIONS) as done:
             while first < len(orders) and active.any():
                 last = min(len(orders), first + min(largest, _chunk(pairs, int(active.sum()))))
                 self._add(pairs, pairs.samples(orders[first:last]), first, workers)
-                progress(last - first)
+                done(last - first)
                 first, largest = last, min(2 * largest, self.most)
 
     def _add(self, pairs: Pairs, samples: NDArray[np.int32], first: int, workers: Workers) -> None:
@@ -211,20 +210,6 @@ class NullState:
         maxima = self.maxima[first : first + len(samples)]
         for of_one in workers.run(_take_up, tasks):
             np.maximum(maxima, of_one, out=maxima)
-
-    @staticmethod
-    @contextmanager
-    def progress(n_permutations: int) -> Iterator[Callable[[int], object]]:
-        """Give what is to be told how many permutations more were taken up, for a bar."""
-        if not show_progress():
-            yield lambda _: None
-            return
-        from tqdm.auto import tqdm
-
-        with tqdm(
-            total=n_permutations, desc="permutations", unit="permutation", leave=False
-        ) as bar:
-            yield bar.update
 
     def summary(self) -> KnnNull:
         """Give what was found."""

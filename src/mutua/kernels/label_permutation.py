@@ -8,17 +8,19 @@ are the difference. Where the counts of the pool do not fit into memory, both ar
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mutua._progress import PERMUTATIONS, progress_bar
 from mutua.errors import InvalidInput
 from mutua.kernels.pair_counts import TABLE_CELLS, Columns
 from mutua.kernels.pair_engine import (
     Layout,
     all_statistics,
+    check_memory,
     count_columns,
     load_columns,
     marginals_of,
@@ -32,8 +34,8 @@ from mutua.kernels.pair_statistics import (
     pair_statistics,
     row_cells,
 )
-from mutua.kernels.pooled_sequences import PooledSets
-from mutua.kernels.position_mi import square
+from mutua.kernels.pooled_sequences import Deal, PooledSets
+from mutua.kernels.position_mi import on_gpu, square
 from mutua.kernels.position_null import shuffled_mi
 from mutua.kernels.random_sequences import derived_seed
 from mutua.kernels.running_moments import add_value, moments_of
@@ -100,13 +102,14 @@ def label_permutation(
     n_permutations: int,
     n_shuffles: int = 0,
     seed: int = 0,
+    device: str | None = None,
 ) -> LabelNull:
     """Give the distribution of the difference of two sets when their labels mean nothing.
 
     In every permutation each way to deal all sequences into sets of the two sizes is equally
     likely. Weights and unknown letters stay with their sequences. Nothing is kept of a
     permutation but moments, counts and one maximum; the same bits come out whatever the number
-    of threads, the blocks of the sources and the memory allowed.
+    of threads, the blocks of the sources and the memory allowed, and on the GPU.
 
     Pairs differ in the spread of their null by orders of magnitude, so the maximum over pairs is
     of standardized differences. Their centres and spreads come from permutations of their own:
@@ -124,6 +127,8 @@ def label_permutation(
         for its own composition by `OWN_SHUFFLES` of them.
     seed
         Seed, 0 to ``2**64 - 1``.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; by default the setting.
 
     Returns
     -------
@@ -133,7 +138,11 @@ def label_permutation(
     Raises
     ------
     InvalidInput
-        A pair of known k-mers side by side in neither set.
+        A set without known k-mers side by side in any sequence, or no such device.
+    MemoryLimit
+        As `mutua.kernels.position_mi.position_mi`, for the two sets together.
+    DeviceUnavailable
+        For ``device="cuda"`` without a usable GPU.
 
     Examples
     --------
@@ -148,77 +157,131 @@ def label_permutation(
     """
     if n_permutations < 0:
         raise InvalidInput("n_permutations", f"{n_permutations}", "use at least 0")
-    labels, pilot = (
-        derived_seed(seed, f"{which} of permuted labels") for which in ("own", "pilot")
-    )
+    own_shuffles = OWN_SHUFFLES if n_shuffles else 0
+    n_passes = 1 + n_shuffles
+    if n_permutations:
+        n_passes += (PILOT + n_permutations) * (1 + own_shuffles)
+    if on_gpu(sets.pool, device, n_passes):
+        from mutua.kernels.cuda.dealt_pairs import DealtPairs
+
+        dealt = DealtPairs(sets, n_permutations, own_shuffles)
+        return _label_null(sets, dealt, n_permutations, n_shuffles, seed)
+    check_memory(sets.pool)
     with Workers() as workers:
-        return _Run(sets, workers, n_shuffles, seed).run(labels, pilot, n_permutations)
+        here = _OnCpu(sets, workers, own_shuffles)
+        return _label_null(sets, here, n_permutations, n_shuffles, seed)
 
 
-class _Run:
-    """Statistics of sets dealt from a pool, by whichever route fits into memory."""
+class _Counted(Protocol):
+    """Where the sets dealt from a pool are counted."""
 
-    def __init__(self, sets: PooledSets, workers: Workers, n_shuffles: int, seed: int) -> None:
-        self.sets = sets
-        self.workers = workers
-        self.n_shuffles = n_shuffles
-        self.seed = seed
-        self.pooled = _Pooled.load(sets.pool, workers)
+    def observed(
+        self, deal: Deal, n_shuffles: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the mutual information of both sets, and its mean over shuffled columns.
 
-    def run(self, labels: np.uint64, pilot: np.uint64, n_permutations: int) -> LabelNull:
-        task = self.sets.pool
-        both = np.empty((1, 2, task.n_pairs))
-        self._statistics(self.sets.observed, both[0], self.workers)
-        if np.isnan(both[0]).all(axis=1).any():
-            raise InvalidInput(
-                "codes",
-                "a set without two known k-mers side by side in any sequence",
-                "use sequences with fewer missing letters, a smaller k, or count gaps as a symbol",
-            )
-        independent = np.zeros_like(both)
-        if self.n_shuffles:
-            independent[0] = self._independent(
-                self.sets.observed, self.n_shuffles, self.seed, self.workers
-            )
-        observed = self._differences(both - independent)[0]
-        nothing = np.full((2, task.n_pairs), np.nan)
-        guide = np.zeros((5, task.n_pairs))
-        if n_permutations:
-            self._permute(pilot, PILOT, observed, nothing, guide)
-        spread = np.sqrt(moments_of(guide[1], guide[2], PILOT)[0])
-        scales = np.stack([guide[0], spread])
-        moments = np.zeros((5, task.n_pairs))
-        maxima = self._permute(labels, n_permutations, observed, scales, moments)
-        variance, skewness = moments_of(moments[1], moments[2], max(n_permutations, 1))
-        known = ~np.isnan(observed)
+        Returns
+        -------
+        tuple
+            Two arrays (2, n_pairs); without shuffles the second is 0.
+        """
 
-        def laid_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return square(np.where(known, values, np.nan), task.n_positions, task.k)
-
-        mi_a, mi_b = both[0] if self.sets.a_is_smaller else both[0, ::-1]
-        return LabelNull(
-            mi_a=square(mi_a, task.n_positions, task.k),
-            mi_b=square(mi_b, task.n_positions, task.k),
-            independent=laid_out(self._differences(independent)[0]),
-            observed=laid_out(observed),
-            mean=laid_out(moments[0]),
-            variance=laid_out(variance),
-            skewness=laid_out(skewness),
-            n_above=np.nan_to_num(laid_out(moments[3])).astype(np.int64),
-            n_below=np.nan_to_num(laid_out(moments[4])).astype(np.int64),
-            standardized=laid_out(np.vectorize(_standardize, [float])(observed, *scales)),
-            maxima=maxima,
-        )
-
-    def _permute(
+    def permute(
         self,
         seed: np.uint64,
         n_permutations: int,
         observed: NDArray[np.float64],
         scales: NDArray[np.float64],
-        moments: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Add permutations to `moments` in their order; give their maxima."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Go through permutations in their order.
+
+        Parameters
+        ----------
+        observed, scales
+            As for `_add_moments`.
+
+        Returns
+        -------
+        tuple
+            Moments (5, n_pairs) and maxima (n_permutations,), as `_add_moments` makes them.
+        """
+
+
+def _label_null(
+    sets: PooledSets, counted: _Counted, n_permutations: int, n_shuffles: int, seed: int
+) -> LabelNull:
+    """Deal as often as wanted, after a pilot; lay out what is found."""
+    task = sets.pool
+    labels, pilot = (
+        derived_seed(seed, f"{which} of permuted labels") for which in ("own", "pilot")
+    )
+    both, independent = counted.observed(sets.deal(sets.observed, seed), n_shuffles)
+    if np.isnan(both).all(axis=1).any():
+        raise InvalidInput(
+            "codes",
+            "a set without two known k-mers side by side in any sequence",
+            "use sequences with fewer missing letters, a smaller k, or count gaps as a symbol",
+        )
+    observed = _difference(sets, both - independent)
+    scales = np.full((2, task.n_pairs), np.nan)
+    moments, maxima = np.zeros((5, task.n_pairs)), np.zeros(0)
+    if n_permutations:
+        guide, _ = counted.permute(pilot, PILOT, observed, scales)
+        scales = np.stack([guide[0], np.sqrt(moments_of(guide[1], guide[2], PILOT)[0])])
+        moments, maxima = counted.permute(labels, n_permutations, observed, scales)
+    variance, skewness = moments_of(moments[1], moments[2], max(n_permutations, 1))
+    known = ~np.isnan(observed)
+
+    def laid_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return square(np.where(known, values, np.nan), task.n_positions, task.k)
+
+    mi_a, mi_b = both if sets.a_is_smaller else both[::-1]
+    return LabelNull(
+        mi_a=square(mi_a, task.n_positions, task.k),
+        mi_b=square(mi_b, task.n_positions, task.k),
+        independent=laid_out(_difference(sets, independent)),
+        observed=laid_out(observed),
+        mean=laid_out(moments[0]),
+        variance=laid_out(variance),
+        skewness=laid_out(skewness),
+        n_above=np.nan_to_num(laid_out(moments[3])).astype(np.int64),
+        n_below=np.nan_to_num(laid_out(moments[4])).astype(np.int64),
+        standardized=laid_out(np.vectorize(_standardize, [float])(observed, *scales)),
+        maxima=maxima,
+    )
+
+
+def _difference(sets: PooledSets, both: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give a less b from (..., 2, n_pairs) of the smaller set and the other."""
+    difference = both[..., 0, :] - both[..., 1, :]
+    return difference if sets.a_is_smaller else -difference
+
+
+class _OnCpu:
+    """Sets dealt from a pool, counted by whichever route fits into memory."""
+
+    def __init__(self, sets: PooledSets, workers: Workers, n_shuffles: int) -> None:
+        self.sets = sets
+        self.workers = workers
+        self.n_shuffles = n_shuffles  # in every permutation
+        self.pooled = _Pooled.load(sets.pool, workers)
+
+    def observed(
+        self, deal: Deal, n_shuffles: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        both = np.empty((2, self.sets.pool.n_pairs))
+        self._statistics(deal, both, self.workers)
+        if not n_shuffles:
+            return both, np.zeros_like(both)
+        return both, self._independent(deal, n_shuffles, self.workers)
+
+    def permute(
+        self,
+        seed: np.uint64,
+        n_permutations: int,
+        observed: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         task, workers = self.sets.pool, self.workers
         batch = min(BATCH, max(1, settings.memory // (16 * task.n_pairs)))
         alone = (
@@ -226,59 +289,53 @@ class _Run:
             and self.pooled.copies(self.sets, self.n_shuffles) >= workers.n_threads
         )
         both = np.empty((batch, 2, task.n_pairs))
-        maxima = np.zeros(n_permutations)
-        for start in range(0, n_permutations, batch):
-            part = both[: n_permutations - start]
-            tasks = [
-                (seed, start + p, part[p], Workers(1) if alone else workers)
-                for p in range(len(part))
-            ]
-            if alone:
-                workers.run(self._deal, tasks)
-            else:
-                for one in tasks:
-                    self._deal(*one)
-            _add_moments(self._differences(part), observed, scales, start, moments, maxima)
-        return maxima
+        moments, maxima = np.zeros((5, task.n_pairs)), np.zeros(n_permutations)
+        with progress_bar(n_permutations, *PERMUTATIONS) as done:
+            for start in range(0, n_permutations, batch):
+                part = both[: n_permutations - start]
+                tasks = [
+                    (seed, start + p, part[p], Workers(1) if alone else workers)
+                    for p in range(len(part))
+                ]
+                if alone:
+                    workers.run(self._permute, tasks)
+                else:
+                    for one in tasks:
+                        self._permute(*one)
+                values = _difference(self.sets, part)
+                _add_moments(values, observed, scales, start, moments, maxima)
+                done(len(part))
+        return moments, maxima
 
-    def _deal(
+    def _permute(
         self, seed: np.uint64, number: int, both: NDArray[np.float64], workers: Workers
     ) -> None:
-        members = self.sets.dealt(seed, number)
-        self._statistics(members, both, workers)
+        deal = self.sets.permuted(seed, number)
+        self._statistics(deal, both, workers)
         if self.n_shuffles:
-            own = derived_seed(int(seed), f"shuffles of {number}")
-            both -= self._independent(members, OWN_SHUFFLES, int(own), workers)
+            both -= self._independent(deal, self.n_shuffles, workers)
 
-    def _independent(
-        self, members: NDArray[np.uint32], n_shuffles: int, seed: int, workers: Workers
-    ) -> NDArray[np.float64]:
-        """Give what shuffled columns have of mutual information, in the members and all others."""
+    def _independent(self, deal: Deal, n_shuffles: int, workers: Workers) -> NDArray[np.float64]:
+        """Give what shuffled columns have of mutual information, in either set."""
         return np.stack(
             [
                 shuffled_mi(
                     self.sets.part(of_set),
                     n_permutations=n_shuffles,
-                    seed=int(derived_seed(seed, which)),
+                    seed=seed,
                     workers=workers,
                 )
-                for which, of_set in (("members", members), ("others", self.sets.others(members)))
+                for of_set, seed in zip(deal.parts, deal.seeds, strict=True)
             ]
         )
 
-    def _differences(self, both: NDArray[np.float64]) -> NDArray[np.float64]:
-        difference = both[:, 0] - both[:, 1]
-        return difference if self.sets.a_is_smaller else -difference
-
-    def _statistics(
-        self, members: NDArray[np.uint32], both: NDArray[np.float64], workers: Workers
-    ) -> None:
-        """Fill `both` (2, n_pairs): the mutual information of the members and of all others."""
+    def _statistics(self, deal: Deal, both: NDArray[np.float64], workers: Workers) -> None:
+        """Fill `both` (2, n_pairs): the mutual information of either set."""
         if self.pooled is not None:
-            self.pooled.statistics(self.sets, members, both, workers)
+            self.pooled.statistics(self.sets, deal, both, workers)
             return
-        all_statistics(self.sets.part(members), both[:1], workers)
-        all_statistics(self.sets.part(self.sets.others(members)), both[1:], workers)
+        for which, members in enumerate(deal.parts):
+            all_statistics(self.sets.part(members), both[which : which + 1], workers)
 
 
 @dataclass(frozen=True)
@@ -344,12 +401,13 @@ class _Pooled:
     def statistics(
         self,
         sets: PooledSets,
-        members: NDArray[np.uint32],
+        deal: Deal,
         both: NDArray[np.float64],
         workers: Workers,
     ) -> None:
-        """Fill `both` (2, n_pairs): the mutual information of the members and of all others."""
-        pool, part, others = sets.pool, sets.part(members), sets.part(sets.others(members))
+        """Fill `both` (2, n_pairs): the mutual information of either set."""
+        pool, members = sets.pool, deal.parts[0]
+        part, others = (sets.part(of_set) for of_set in deal.parts)
         codes = np.empty((pool.n_positions, len(members)), self.columns.codes.dtype)
         workers.run(
             _gather,

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from mutua._progress import counted
 from mutua.errors import MemoryLimit
 from mutua.kernels.motif_scan import numba_threads
 from mutua.settings import available_threads, settings
@@ -212,12 +213,15 @@ def nearest_to_spans(
         for block in _blocks(lengths[first], len(targets))
     ]
     if run is None:
-        parts = [_compared_letters(*block, *shared, histogram=histogram) for block in blocks]
+        parts = [
+            _compared_letters(*block, *shared, histogram=histogram)
+            for block in counted(blocks, len(blocks), "annotate", "block")
+        ]
     else:
         parts = []
-        for part, counted in run(_compared_elsewhere, blocks, shared):
+        for part, own in run(_compared_elsewhere, blocks, shared):
             parts.append(part)
-            histogram.add_all(counted)
+            histogram.add_all(own)
     found = [np.concatenate(column)[inverse.ravel()] for column in zip(*parts, strict=True)]
     target, p, score, offset, overlap, flipped = found
     return Nearest(target, p, score, offset, overlap, flipped, histogram)

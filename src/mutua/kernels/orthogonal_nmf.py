@@ -7,18 +7,17 @@ those over the same cells go over the table together.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mutua._progress import progress_bar
 from mutua.kernels.device_rows import rows_of_block
 from mutua.kernels.devices import torch_device, with_tiles
 from mutua.kernels.gene_lines import gene_directions, gene_lines
 from mutua.kernels.matrix_passes import Passes
-from mutua.settings import show_progress
 
 __all__ = ["Factors", "factorize"]
 
@@ -151,12 +150,13 @@ def _factors(
     total = _total(passes)
     start = _lines_start if orthogonal else _random_start
     runs = _Runs(passes, start(passes, n_programs, seeds), total, orthogonal)
-    with _iterations(max_iterations, progress) as iterations:
-        for _ in iterations:
+    with progress_bar(max_iterations, "programs", "iteration", progress) as done:
+        for _ in range(max_iterations):
             runs.step()
             runs.stop(tolerance)
             if not runs.left:
                 break
+            done(1)
     return runs.factors()
 
 
@@ -295,15 +295,3 @@ def _random_start(passes: Passes, n: int, seeds: Sequence[int]) -> npt.NDArray[n
     """Give random programs; the first least squares bring them to the scale of the table."""
     n_genes = passes.shape[1]
     return np.array([np.random.default_rng([seed, 2]).random((n, n_genes)) for seed in seeds])
-
-
-@contextlib.contextmanager
-def _iterations(n: int, progress: bool | None) -> Iterator[Any]:
-    """Give the numbers of the iterations, with a progress bar where one is wanted."""
-    if not (show_progress() if progress is None else progress):
-        yield range(n)
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(range(n), desc="programs", unit="iteration", leave=False) as bar:
-        yield bar

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mutua._progress import POSITIONS, counted, progress_bar
 from mutua.errors import MemoryLimit
 from mutua.kernels.entropy import fill_terms, term_scale
 from mutua.kernels.kmers import fill_kmer_codes, kmer_dtype
@@ -90,7 +91,7 @@ def load_columns(task: PositionTask, workers: Workers) -> tuple[Columns, Margina
     """Read all blocks into k-mer columns whose codes number the k-mers seen at each position."""
     dtype = kmer_dtype(task.k, task.alphabet_size)
     codes = np.empty((task.n_positions, task.n_sequences), dtype)
-    for number, (start, _) in enumerate(task.blocks):
+    for number, (start, _) in enumerate(counted(task.blocks, len(task.blocks), *POSITIONS)):
         fill_kmer_codes(task.read(number), task.k, task.alphabet_size, codes, start, workers)
     units = units_of(task, 0, task.n_sequences)
     counts, seen = count_columns(codes, units, task.n_kmers, workers)
@@ -290,19 +291,22 @@ def tiled_statistics(
     tables = np.empty((n_tables, task.n_kmers**2), np.uint32 if whole else np.int64)
     dtype = kmer_dtype(task.k, task.alphabet_size)
     block = np.empty(task.n_positions * min(task.source.block_size, task.n_sequences), dtype)
-    for first_pair in range(0, task.n_pairs, n_tables):
-        tables = tables[: task.n_pairs - first_pair]
-        workers.run(tables.fill, [(0,)])
-        for number, (start, stop) in enumerate(task.blocks):
-            codes = block[: task.n_positions * (stop - start)].reshape(task.n_positions, -1)
-            fill_kmer_codes(task.read(number), task.k, task.alphabet_size, codes, 0, workers)
-            if shuffle is not None:
-                shuffle(codes, number)
-            letters = task.alphabet_size if shuffle is None else INDEPENDENT
-            add_block(
-                task, codes, units_of(task, start, stop), letters, first_pair, tables, workers
-            )
-        write_table_statistics(task, smoothing_of(task), first_pair, tables, statistics, workers)
+    smoothing, passes = smoothing_of(task), range(0, task.n_pairs, n_tables)
+    # Shuffled columns: any k-mer may follow any other, and permutations have a bar of their own.
+    letters, shown = (task.alphabet_size, None) if shuffle is None else (INDEPENDENT, False)
+    with progress_bar(len(passes) * len(task.blocks), *POSITIONS, shown) as done:
+        for first_pair in passes:
+            tables = tables[: task.n_pairs - first_pair]
+            workers.run(tables.fill, [(0,)])
+            for number, (start, stop) in enumerate(task.blocks):
+                codes = block[: task.n_positions * (stop - start)].reshape(task.n_positions, -1)
+                fill_kmer_codes(task.read(number), task.k, task.alphabet_size, codes, 0, workers)
+                if shuffle is not None:
+                    shuffle(codes, number)
+                units = units_of(task, start, stop)
+                add_block(task, codes, units, letters, first_pair, tables, workers)
+                done(1)
+            write_table_statistics(task, smoothing, first_pair, tables, statistics, workers)
 
 
 def add_block(

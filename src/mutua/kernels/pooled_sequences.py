@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from mutua.errors import InvalidInput
-from mutua.kernels.pair_engine import check_memory
-from mutua.kernels.random_sequences import mix64, random_stream
+from mutua.kernels.random_sequences import derived_seed, mix64, random_stream
 from mutua.kernels.sequence_blocks import BlockSource, FixedPointWeights, PositionTask
 
-__all__ = ["MemberBlocks", "PooledBlocks", "PooledSets", "deal_labels"]
+__all__ = ["Deal", "MemberBlocks", "PooledBlocks", "PooledSets", "deal_labels"]
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)  # the increment of SplitMix64
 
@@ -141,6 +140,21 @@ def deal_labels(
     return members
 
 
+class Deal(NamedTuple):
+    """Two sets that all sequences of a pool are dealt to: the smaller one, and the others.
+
+    Attributes
+    ----------
+    parts
+        (n_members,) and (n_others,) uint32, which sequences are in either, ascending.
+    seeds
+        Of the shuffles of the columns of either.
+    """
+
+    parts: tuple[NDArray[np.uint32], NDArray[np.uint32]]
+    seeds: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class PooledSets:
     """Two sets of sequences and how their pairs of positions are counted.
@@ -159,8 +173,6 @@ class PooledSets:
     InvalidInput
         Sets of different length, or of fewer than two sequences; weights for one set only; or as
         `mutua.kernels.position_mi.position_mi`.
-    MemoryLimit
-        As `mutua.kernels.position_mi.position_mi`, for the two sets together.
     """
 
     a: BlockSource
@@ -182,7 +194,7 @@ class PooledSets:
             raise InvalidInput("codes", "a set of one sequence", "give at least two in each set")
         if (self.weights_a is None) != (self.weights_b is None):
             raise InvalidInput("weights", "of one of two sets", "give weights of both or neither")
-        check_memory(self.pool)
+        _ = self.pool
 
     @cached_property
     def pool(self) -> PositionTask:
@@ -209,6 +221,16 @@ class PooledSets:
         """Give the sequences of the smaller set of one permutation."""
         n_members = min(self.a.n_sequences, self.b.n_sequences)
         return np.asarray(deal_labels(seed, permutation, self.pool.n_sequences, n_members))
+
+    def deal(self, members: NDArray[np.uint32], seed: int) -> Deal:
+        """Give a set and that of all others, with seeds made from one."""
+        own, other = (int(derived_seed(seed, which)) for which in ("members", "others"))
+        return Deal((members, self.others(members)), (own, other))
+
+    def permuted(self, seed: np.uint64, permutation: int) -> Deal:
+        """Give both sets of one permutation."""
+        own = derived_seed(int(seed), f"shuffles of {permutation}")
+        return self.deal(self.dealt(seed, permutation), int(own))
 
     def part(self, members: NDArray[np.uint32]) -> _Part:
         """Give some sequences of the pool as a task, with their weights in the pool's unit."""

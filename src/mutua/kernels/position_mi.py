@@ -265,8 +265,10 @@ def average_product(mi: NDArray[np.float64]) -> NDArray[np.float64]:
     known = ~np.isnan(mi)
     values = np.where(known, mi, 0.0)
     counts = known.sum(axis=0)
-    means = values.sum(axis=0) / np.maximum(counts, 1)
-    overall = values.sum() / max(counts.sum(), 1)
+    sums = values.sum(axis=0)
+    means = sums / np.maximum(counts, 1)
+    # Added one after another, as on a GPU.
+    overall = np.add.accumulate(sums)[-1] / max(counts.sum(), 1)
     product = np.outer(means, means) / overall if overall != 0 else np.zeros_like(mi)
     return np.where(known, product, np.nan)
 

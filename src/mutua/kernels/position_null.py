@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mutua._progress import PERMUTATIONS, progress_bar
 from mutua.errors import InvalidInput
 from mutua.kernels.pair_counts import Columns
 from mutua.kernels.pair_engine import (
@@ -106,8 +107,8 @@ def position_null(
     The statistic is not clipped at 0.
 
     Permutations are never stored. They depend on the seed and the block size only, and give the
-    same bits whatever the number of threads and the memory allowed. On the GPU they are made
-    there, and summed up there too unless the statistic is normalized or corrected.
+    same bits whatever the number of threads and the memory allowed. On a GPU they are made,
+    corrected and summed up there.
 
     Parameters
     ----------
@@ -153,10 +154,7 @@ def position_null(
     if on_gpu(task, device, n_permutations):
         from mutua.kernels.cuda.position_pairs import DevicePairs
 
-        pairs = DevicePairs(task)
-        if not (normalize or apc):
-            return null.on_gpu(pairs, n_permutations)
-        return null.elsewhere(pairs.observed, pairs.permuted, DEVICE_BATCH, n_permutations)
+        return null.on_gpu(DevicePairs(task), n_permutations)
     check_memory(task)
     if isinstance(source, CountedElsewhere):
         return null.elsewhere(
@@ -249,11 +247,14 @@ class _Null:
                     for p in range(len(values))
                 ]
                 workers.run(self._permute, tasks)
+                done(len(values))
             else:
                 for p in range(len(values)):
                     self._permute(columns, marginals, first + p, values[p], workers)
+                    done(1)
 
-        return self.summarise(fields, n_permutations, BATCH, fill)
+        with progress_bar(n_permutations, *PERMUTATIONS) as done:
+            return self.summarise(fields, n_permutations, BATCH, fill)
 
     def elsewhere(
         self,
@@ -262,7 +263,7 @@ class _Null:
         n_together: int,
         n_permutations: int,
     ) -> PositionNull:
-        """Go through permutations that are counted on a GPU or by other processes.
+        """Go through permutations that are counted by other processes.
 
         Parameters
         ----------
@@ -279,7 +280,7 @@ class _Null:
         return self.summarise(fields, n_permutations, n_together, fill)
 
     def on_gpu(self, pairs: Any, n_permutations: int) -> PositionNull:
-        """Go through permutations without leaving the GPU, as nothing is made of their statistic.
+        """Go through permutations without leaving the GPU.
 
         Parameters
         ----------
@@ -289,9 +290,16 @@ class _Null:
         fields = np.empty((len(FIELDS), self.task.n_pairs))
         pairs.observed(fields)
         require_pairs(fields)
-        most = self.batch(DEVICE_BATCH)
-        moments, maxima = pairs.moments(self.seed, fields[MI], n_permutations, most)
-        return self._summary(fields[MI], moments, np.zeros(self.task.n_pairs), maxima)
+        observed = self._statistic(fields[np.newaxis])[0][0]
+        moments, maxima, subtracted = pairs.moments(
+            self.seed,
+            observed,
+            n_permutations,
+            self.batch(DEVICE_BATCH),
+            normalize=self.normalize,
+            apc=self.apc,
+        )
+        return self._summary(observed, moments, subtracted / n_permutations, maxima)
 
     def batch(self, most: int) -> int:
         """Give the permutations, at most `most`, whose statistics may be held."""

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mutua._progress import PERMUTATIONS, counted
 from mutua.kernels.running_moments import add_value, moments_of
 from mutua.kernels.threads import Workers
 
@@ -172,7 +173,7 @@ def row_null(
     maxima = np.full(len(orders), -np.inf)
     if scales is None:
         scales = np.stack([np.zeros_like(observed), np.ones_like(observed)])
-    for number, order in enumerate(orders):
+    for number, order in enumerate(counted(orders, len(orders), *PERMUTATIONS)):
         if not active.any():
             break
         _values(statistic, order, active, values, workers)

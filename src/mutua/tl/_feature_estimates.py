@@ -21,7 +21,6 @@ from mutua.kernels.row_permutations import (
     row_statistic,
 )
 from mutua.kernels.threads import Workers
-from mutua.settings import show_progress
 from mutua.tl._feature_conditions import Conditions, Options, combined
 from mutua.tl._feature_tables import AnyTable, FeatureTable, listed
 
@@ -214,9 +213,7 @@ class Estimates:
                 )
             statistic = _neighbours(*part.numbers, None, self._conditions.strata * 0, k)
         assert statistic is not None
-        return row_null(
-            statistic, observed, _shown(orders), stop=stop, scales=scales, workers=workers
-        )
+        return row_null(statistic, observed, orders, stop=stop, scales=scales, workers=workers)
 
     def _plan(self, use_x: np.ndarray, use_y: np.ndarray) -> Iterator[_Part]:
         """Give the parts for every combination of numbers and classes."""
@@ -399,11 +396,3 @@ def _bins(values: np.ndarray, n_bins: int) -> np.ndarray:
     ranks = np.asarray(rankdata(values, axis=0)) - 0.5
     bins = np.minimum(ranks * n_bins / max(len(values), 1), n_bins - 1)
     return np.asarray(bins, np.int64)
-
-
-def _shown(orders: np.ndarray) -> Any:
-    if not show_progress():
-        return orders
-    from tqdm.auto import tqdm
-
-    return tqdm(orders, desc="permutations", unit="permutation", leave=False)

@@ -91,6 +91,7 @@ def position_mi(
         Seed of the permutations.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``; by default the setting. Both give the same bits.
+        Measures other than ``"mi"`` are always computed on the CPU.
 
     Returns
     -------

@@ -11,6 +11,7 @@ import xarray as xr
 
 from mutua import stats
 from mutua._cluster import current_client, in_order
+from mutua._progress import counted
 from mutua.blocks import is_chunked, row_groups
 from mutua.errors import InvalidInput
 from mutua.kernels.devices import asked_device
@@ -257,7 +258,10 @@ def _scan_arrays(codes: np.ndarray, attribution: np.ndarray | None, search: _Sea
 def _scanned(codes: xr.Variable, attribution: xr.Variable | None, search: _Search) -> _Found:
     """Look through sequences in blocks of bounded memory; arguments as those of `_found`."""
     found = []
-    for block in _blocks(codes, search.n_letters, int(search.length.max())):
+    widest = int(search.length.max())
+    sizes = _block_sizes(codes, search.n_letters, widest)
+    blocks = _blocks(codes, *sizes, widest)
+    for block in counted(blocks, _n_blocks(codes, *sizes), "scan", "block"):
         hits, n_tests = search.scanner.scan(
             block.codes,
             unknown=search.neutral,
@@ -282,17 +286,29 @@ class _Block(NamedTuple):
     n_starts: int
 
 
-def _blocks(codes: xr.Variable, n_letters: int, widest: int) -> Iterator[_Block]:
-    """Yield blocks of about `n_letters`: whole sequences or, of longer ones, parts.
+def _block_sizes(codes: xr.Variable, n_letters: int, widest: int) -> tuple[int, int]:
+    """Give rows and columns of blocks of about `n_letters`: whole sequences, or parts of one."""
+    return max(1, n_letters // max(1, codes.shape[1])), max(n_letters, 4 * widest)
+
+
+def _chunks(codes: xr.Variable) -> tuple[int, ...]:
+    n = len(codes)
+    return codes.chunksizes.get(SEQUENCE, (n,)) if n else ()
+
+
+def _n_blocks(codes: xr.Variable, n_rows: int, n_columns: int) -> int:
+    across = -(-codes.shape[1] // n_columns)
+    return across * sum(-(-size // n_rows) for size in _chunks(codes))
+
+
+def _blocks(codes: xr.Variable, n_rows: int, n_columns: int, widest: int) -> Iterator[_Block]:
+    """Yield blocks.
 
     Parts of a sequence go on over the starts of the next one, for motifs that reach into it.
     """
-    n, length = codes.shape
-    n_rows = max(1, n_letters // max(1, length))
-    n_columns = max(n_letters, 4 * widest)
-    chunks = codes.chunksizes.get(SEQUENCE, (n,)) if n else ()
+    length = codes.shape[1]
     first = 0
-    for size in chunks:
+    for size in _chunks(codes):
         # A chunk is computed once, however many blocks it makes.
         chunk = codes[first : first + size]
         chunk = chunk.load() if codes.chunksizes else chunk

@@ -3,10 +3,14 @@
 import re
 
 import numpy as np
-from numba import float64, int64, uint8, uint16, uint32, uint64
+from numba import boolean, float64, int64, uint8, uint16, uint32, uint64
 
 from mutua.kernels.cuda import (
+    dealt_columns,
+    dealt_pairs,
+    difference_moments,
     position_columns,
+    position_corrections,
     position_counts,
     position_entropies,
     position_moments,
@@ -67,7 +71,36 @@ def main() -> None:
     values = float64[:, :, ::1], int64
     ptx["moments"] = ptx_of(position_moments._take_up_pairs, *values, float64[::1], float64[:, ::1])
     ptx["maxima"] = ptx_of(position_moments._maxima_kernel(64), *values, float64[::1])
+    statistics, of_positions = float64[:, :, ::1], (float64[:, ::1], int64[:, ::1])
+    ptx["divide"] = ptx_of(position_corrections._divide, statistics)
+    ptx["add_up_positions"] = ptx_of(
+        position_corrections._add_up_positions, statistics, int64, *of_positions
+    )
+    ptx["means"] = ptx_of(position_corrections._find_means, *of_positions, float64[::1])
+    ptx["subtract"] = ptx_of(
+        position_corrections._subtract, statistics, int64, *of_positions, *[float64[::1]] * 2
+    )
+    ptx["differences"] = ptx_of(
+        difference_moments._take_up_differences,
+        *(float64[:, :, ::1], int64, boolean, int64),
+        *(float64[::1], float64[:, ::1], float64[:, ::1]),
+    )
+    ptx["largest_difference"] = ptx_of(
+        difference_moments._maxima_kernel(64), float64[:, :, ::1], int64, int64, float64[::1]
+    )
+    for counts in (uint32, int64):
+        ptx[f"subtract_{counts}"] = ptx_of(dealt_pairs._subtract_counts, counts[::1], counts[::1])
+    ptx["dealt_units"] = ptx_of(
+        dealt_columns._copy_members, int64[:, ::1], uint32[:, ::1], int64, int64[:, :, ::1]
+    )
     for codes in (uint8, uint16):
+        dealt = codes[:, :, ::1]
+        ptx[f"dealt_{codes}"] = ptx_of(
+            dealt_columns._copy_members, codes[:, ::1], uint32[:, ::1], int64, dealt
+        )
+        ptx[f"shuffle_dealt_{codes}"] = ptx_of(
+            dealt_columns._shuffle_dealt, dealt, int64, int64, int64, uint64[::1], int64, dealt
+        )
         ptx[f"shuffle_{codes}"] = ptx_of(
             shuffle, codes[:, ::1], int64, int64, int64, uint64, int64, int64, codes[:, :, ::1]
         )

@@ -232,7 +232,9 @@ def test_permutations_are_those_of_the_cpu(
 @pytest.mark.parametrize(
     ("normalize", "apc", "weighted"), [(False, False, True), (True, True, False)]
 )
-def test_nulls_are_those_of_the_cpu(normalize: bool, apc: bool, weighted: bool) -> None:
+def test_nulls_are_those_of_the_cpu(
+    normalize: bool, apc: bool, weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes = draw(64, 5, 3, 0.1)
     options: dict[str, Any] = {
         "k": 1,
@@ -244,6 +246,8 @@ def test_nulls_are_those_of_the_cpu(normalize: bool, apc: bool, weighted: bool) 
         "seed": 4,
     }
     expected = position_null(ArrayBlocks(codes, 40), device="cpu", **options)
+    monkeypatch.setattr(null_module, "DEVICE_BATCH", 3)
+    monkeypatch.setattr(DevicePairs, "permuted", None)  # which copies statistics back
     assert_same(position_null(ArrayBlocks(codes, 40), device="cuda", **options), expected)
 
 

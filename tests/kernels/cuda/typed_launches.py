@@ -128,7 +128,24 @@ def position_kernels() -> None:
             pairs = DevicePairs(task)
             pairs.observed(np.empty((len(FIELDS), task.n_pairs)))
             pairs.permuted(7, 0, np.empty((2, 1, task.n_pairs)))
-            pairs.moments(7, np.zeros(task.n_pairs), 3, 2)
+            for corrected in (False, True):
+                made = {"normalize": corrected, "apc": corrected}
+                pairs.moments(7, np.zeros(task.n_pairs), 3, 2, **made)
+
+
+def label_kernels() -> None:
+    from mutua.kernels.label_permutation import label_permutation
+    from mutua.kernels.pooled_sequences import PooledSets
+    from mutua.kernels.sequence_blocks import ArrayBlocks
+
+    random = np.random.default_rng(0)
+    for k, given in ((1, (None, None)), (6, (random.random(30), random.random(20)))):
+        sources = [
+            ArrayBlocks(random.integers(0, 4, (n, 2 * k + 1), dtype=np.uint8), 20) for n in (30, 20)
+        ]
+        sets = PooledSets(*sources, k, 4, 5.0, *given)
+        with np.errstate(invalid="ignore"):
+            label_permutation(sets, n_permutations=3, n_shuffles=2, device="cuda")
 
 
 def knn_kernels() -> None:
@@ -161,7 +178,7 @@ def spin_kernels() -> None:
 
 def main() -> None:
     replace_the_gpu()
-    for kernels in (position_kernels, knn_kernels, spin_kernels):
+    for kernels in (position_kernels, label_kernels, knn_kernels, spin_kernels):
         kernels()
     for (name, _), size in typed.items():
         print(f"{name} {size}")

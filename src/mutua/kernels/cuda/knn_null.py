@@ -16,6 +16,7 @@ import numpy as np
 from numba import cuda, float64
 from numpy.typing import NDArray
 
+from mutua._progress import PERMUTATIONS, progress_bar
 from mutua.kernels.cuda.knn_pairs import SUM_BYTES, DevicePairs, in_blocks, pair_blocks
 from mutua.kernels.cuda.launches import n_blocks, n_threads
 from mutua.kernels.cuda.reductions import find_largest
@@ -120,7 +121,7 @@ def _permute(state: NullState, pairs: DevicePairs, orders: NDArray[np.integer]) 
     kept = _Kept(state, pairs)
     wanted = np.arange(len(kept.places[0]))
     first, largest = 0, state.first
-    with state.progress(len(orders)) as progress:
+    with progress_bar(len(orders), *PERMUTATIONS) as done:
         while first < len(orders) and len(wanted):
             which = cuda.to_device(wanted.astype(np.int32))
             own, other = (cuda.to_device(place[wanted].astype(np.int32)) for place in kept.places)
@@ -133,7 +134,7 @@ def _permute(state: NullState, pairs: DevicePairs, orders: NDArray[np.integer]) 
                 np.maximum(maxima, kept.maxima(sums, which), out=maxima)
             else:
                 wanted = kept.active()
-            progress(last - first)
+            done(last - first)
             first, largest = last, min(2 * largest, state.most)
     kept.give_back()
 

@@ -24,7 +24,7 @@ from mutua.kernels.random_sequences import random_stream
 from mutua.kernels.sequence_blocks import PositionTask
 from mutua.kernels.shuffled_columns import drawn_place
 
-__all__ = ["DeviceColumns", "Piece", "empty"]
+__all__ = ["DeviceColumns", "Piece", "empty", "padded", "shuffle_column"]
 
 SEQUENCES = 64  # of a tile that is transposed in shared memory
 POSITIONS = 64
@@ -37,6 +37,12 @@ MISSING_LETTER = 255
 def empty(shape: int | tuple[int, ...], dtype: Any) -> Any:
     """Allocate an array on the GPU."""
     return cuda.device_array(shape, dtype)
+
+
+def padded(n_sequences: int, dtype: np.dtype[Any]) -> int:
+    """Give the codes that fill the words of a column of so many sequences."""
+    per_word = WORD // dtype.itemsize
+    return -(-n_sequences // per_word) * per_word
 
 
 class Piece(NamedTuple):
@@ -99,6 +105,8 @@ class DeviceColumns:
         The sequences.
     first_block
         Number of their first block, on which permutations depend.
+    copies
+        For how many copies of the columns there has to be room if they are to stay on the GPU.
 
     Attributes
     ----------
@@ -106,12 +114,12 @@ class DeviceColumns:
         Whether the columns of all sequences stay on the GPU.
     """
 
-    def __init__(self, task: PositionTask, first_block: int = 0) -> None:
+    def __init__(self, task: PositionTask, first_block: int = 0, copies: int = 2) -> None:
         self.task = task
         self.first_block = first_block
         self.dtype = kmer_dtype(task.k, task.alphabet_size)
         free = free_memory()
-        self.resident = free is None or 2 * self._column_bytes(task.n_sequences) <= free
+        self.resident = free is None or copies * self._column_bytes(task.n_sequences) <= free
         self._shuffled: Any = None
         weights = task.fixed_weights
         self.units = cuda.to_device(np.zeros(1, np.int64) if weights is None else weights.units)
@@ -137,6 +145,11 @@ class DeviceColumns:
         if self.resident:
             return lanes, [empty(self._shape(self.task.n_sequences), self.dtype)]
         return lanes, [empty(self._shape(self.task.source.block_size), self.dtype) for _ in lanes]
+
+    @property
+    def codes(self) -> Any:
+        """The k-mer codes (n_positions, n_padded) of all sequences, where they are resident."""
+        return self._buffers[0]
 
     def pieces(self) -> Iterator[Piece]:
         """Go through all sequences; what is launched on the streams is done after the last."""
@@ -186,8 +199,7 @@ class DeviceColumns:
         cuda.synchronize()
 
     def _shape(self, n_sequences: int) -> tuple[int, int]:
-        per_word = WORD // self.dtype.itemsize
-        return self.task.n_positions, -(-n_sequences // per_word) * per_word
+        return self.task.n_positions, padded(n_sequences, self.dtype)
 
     def _column_bytes(self, n_sequences: int) -> int:
         return int(np.prod(self._shape(n_sequences))) * self.dtype.itemsize
@@ -288,14 +300,48 @@ def _kmer_filler(k: int, alphabet_size: int) -> Any:
     return fill_kmer_codes
 
 
+@cuda.jit(device=True)
+def shuffle_column(codes, start, stop, missing, stream, shuffled):
+    """Shuffle one block of a column, as `mutua.kernels.shuffled_columns.shuffle_columns` does.
+
+    The known codes are moved to the front, change places among themselves (Fisher and Yates) and
+    are laid out again from the back, where what was not yet moved is never overwritten. Who
+    changes this has to touch the files that call it: numba keeps compiled kernels until these
+    change.
+
+    Parameters
+    ----------
+    codes, shuffled
+        Columns, of which the codes from `start` to before `stop` are read and written.
+    stream
+        The random stream of the column.
+    """
+    n_known = 0
+    for sequence in range(start, stop):
+        if codes[sequence] != missing:
+            shuffled[start + n_known] = codes[sequence]
+            n_known += 1
+    for done in range(n_known - 1):
+        last = n_known - 1 - done
+        other = start + np.int64(drawn_place(stream, done, last))
+        code = shuffled[other]
+        shuffled[other] = shuffled[start + last]
+        shuffled[start + last] = code
+    if n_known < stop - start:
+        for back in range(stop - start):
+            sequence = stop - 1 - back
+            if codes[sequence] != missing:
+                n_known -= 1
+                shuffled[sequence] = shuffled[start + n_known]
+            else:
+                shuffled[sequence] = missing
+
+
 @cuda.jit(cache=True)
 def _shuffle_columns(
     codes, n_sequences, block_size, missing, seed, first_permutation, first_block, shuffled
 ):
     """Shuffle one column of one block of sequences in one permutation, per thread.
-
-    The known codes are moved to the front, change places among themselves (Fisher and Yates) and
-    are laid out again from the back, where what was not yet moved is never overwritten.
 
     Parameters
     ----------
@@ -316,28 +362,10 @@ def _shuffle_columns(
     which = task // n_positions // n_blocks
     start = block * block_size
     stop = min(start + block_size, n_sequences)
-    n_known = 0
-    for sequence in range(start, stop):
-        if codes[position, sequence] != missing:
-            shuffled[which, position, start + n_known] = codes[position, sequence]
-            n_known += 1
     of_permutation = np.uint64(random_stream(seed, first_permutation + which))
     of_block = np.uint64(random_stream(of_permutation, first_block + block))
     stream = np.uint64(random_stream(of_block, position))
-    for done in range(n_known - 1):
-        last = n_known - 1 - done
-        other = start + np.int64(drawn_place(stream, done, last))
-        code = shuffled[which, position, other]
-        shuffled[which, position, other] = shuffled[which, position, start + last]
-        shuffled[which, position, start + last] = code
-    if n_known < stop - start:
-        for back in range(stop - start):
-            sequence = stop - 1 - back
-            if codes[position, sequence] != missing:
-                n_known -= 1
-                shuffled[which, position, sequence] = shuffled[which, position, start + n_known]
-            else:
-                shuffled[which, position, sequence] = missing
+    shuffle_column(codes[position], start, stop, missing, stream, shuffled[which, position])
     if stop == n_sequences:
         for sequence in range(stop, codes.shape[1]):
             shuffled[which, position, sequence] = missing

@@ -18,7 +18,7 @@ from mutua.kernels.cuda.launches import n_blocks, n_threads
 from mutua.kernels.cuda.position_entropies import product
 from mutua.kernels.cuda.reductions import find_largest
 
-__all__ = ["DeviceMoments"]
+__all__ = ["DeviceMoments", "with_value"]
 
 THREADS = 256
 
@@ -57,12 +57,23 @@ class DeviceMoments:
         return self._moments.copy_to_host(), self._maxima.copy_to_host()
 
 
-@cuda.jit(cache=True)
-def _take_up_pairs(values, before, observed, moments):
-    """Take up the permutations of one pair, in their order, per thread.
+@cuda.jit(device=True)
+def with_value(mean, squares, cubes, n, value):
+    """Give the mean and the sums of squared and cubed deviations with the value number `n`.
 
     Operation by operation as `mutua.kernels.running_moments.add_value` does.
     """
+    deviation = value - mean
+    share = deviation / np.float64(n)
+    rise = product(product(deviation, share), np.float64(n - 1))
+    bend = product(product(rise, share), np.float64(n - 2))
+    bend -= product(product(3.0, share), squares)
+    return mean + share, squares + rise, cubes + bend
+
+
+@cuda.jit(cache=True)
+def _take_up_pairs(values, before, observed, moments):
+    """Take up the permutations of one pair, in their order, per thread."""
     for pair in range(cuda.grid(1), values.shape[2], cuda.gridsize(1)):
         mean = moments[0, pair]
         squares = moments[1, pair]
@@ -72,14 +83,7 @@ def _take_up_pairs(values, before, observed, moments):
             value = values[permutation, 0, pair]
             if math.isnan(value):
                 continue
-            n = np.float64(before + permutation + 1)
-            deviation = value - mean
-            share = deviation / n
-            rise = product(product(deviation, share), n - 1.0)
-            bend = product(product(rise, share), n - 2.0)
-            cubes += bend - product(product(3.0, share), squares)
-            squares += rise
-            mean += share
+            mean, squares, cubes = with_value(mean, squares, cubes, before + permutation + 1, value)
             if value >= observed[pair]:
                 exceeding += 1.0
         moments[0, pair] = mean
