@@ -1,8 +1,9 @@
-"""No deadlines for hypothesis, and numba's simulator of CUDA where there is no GPU."""
+"""What hypothesis draws, and numba's simulator of CUDA where there is no GPU."""
 
 import gc
 import itertools
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,25 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-HAS_GPU = Path("/dev/nvidiactl").exists()
+
+def _is_usable() -> bool:
+    """Ask numba for a GPU, in another process, as it reads its settings when it is imported."""
+    if not Path("/dev/nvidiactl").exists():
+        return False
+    ask = "import sys; from numba import cuda; sys.exit(not cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0
+
+
+HAS_GPU = _is_usable()
 if not HAS_GPU:
-    # numba reads it when it is imported.
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
     # The simulator waits for its threads in a busy loop, which holds them up for whole turns.
     sys.setswitchinterval(1e-5)
 
-# The first example may compile, and machines are shared.
-hypothesis.settings.register_profile("mutua", deadline=None)
+# The first example may compile, and machines are shared. A change is to be refused for what it
+# does, and not for what is drawn: new examples come with `--hypothesis-profile explore`.
+hypothesis.settings.register_profile("mutua", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=400)
 hypothesis.settings.load_profile("mutua")
 
 

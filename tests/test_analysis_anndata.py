@@ -100,7 +100,7 @@ def test_unsaved_changes_warn_when_python_ends(path, change):
     child = storages.python(
         f"import sys, mutua as mt; study = mt.open(sys.argv[1]); {change}", path
     )
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=300)
     assert child.returncode == 0
     assert ("was changed in memory and not saved" in errors) is ("=" in change)
 

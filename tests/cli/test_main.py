@@ -144,7 +144,7 @@ class Terminal:
 
     def read_until(self, text: str) -> None:
         while text not in self.seen:
-            assert select.select([self.master], [], [], 60)[0], f"silent after {self.seen!r}"
+            assert select.select([self.master], [], [], 300)[0], f"silent after {self.seen!r}"
             try:
                 part = os.read(self.master, 1000).decode()
             except OSError:  # the process has ended
@@ -154,7 +154,7 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Give the exit status and the standard output."""
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=300)
         os.close(self.master)
         return self.process.returncode, out.decode()
 

@@ -17,7 +17,11 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="package")  # not the session: it keeps a processor busy
 def cluster() -> Iterator[Any]:
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=0,  # else a worker of a small machine is paused for good
+        dashboard_address=":0",
     ) as running:
         yield running
 
@@ -26,7 +30,7 @@ def cluster() -> Iterator[Any]:
 def client(cluster: Any) -> Iterator[Any]:
     """A client of both workers, also where a test before has killed one."""
     with distributed.Client(cluster) as opened:
-        opened.wait_for_workers(2, timeout=60)
+        opened.wait_for_workers(2, timeout=300)
         yield opened
 
 

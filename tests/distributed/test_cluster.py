@@ -110,7 +110,7 @@ def test_workers_of_this_process_leave_warnings_alone() -> None:
         shown = warnings._showwarnmsg_impl  # type: ignore[attr-defined]
         assert list(in_order(slow, [(number,) for number in range(8)])) == list(range(8))
         assert warnings._showwarnmsg_impl is shown  # type: ignore[attr-defined]
-        assert len([item for item in said if item.category is RuntimeWarning]) == 8
+        assert len([item for item in said if str(item.message).startswith("number ")]) == 8
 
 
 def test_what_cannot_be_sent_is_refused(threads: Any) -> None:
@@ -144,7 +144,7 @@ def test_workers_that_come_later_are_looked_at(monkeypatch: pytest.MonkeyPatch) 
         assert current_client() is client
         assert not asked
         few.scale(2)
-        client.wait_for_workers(2)
+        client.wait_for_workers(2, timeout=300)
         assert current_client() is client
         assert [len(new) for new in asked] == [1]
 
@@ -175,9 +175,10 @@ def test_warnings_reach_the_caller(client: Any) -> None:
         return number
 
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
         assert list(in_order(uneasy, [(0,), (1,)])) == [0, 1]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not said and time.monotonic() < deadline:
             time.sleep(0.02)  # it comes by its own way
     assert [str(item.message) for item in said] == ["sequence 1 is odd"]

@@ -241,7 +241,7 @@ def test_where_a_worker_is_killed(
     x = noting(KINDS["columns"](values), tmp_path, killing=True)
     assert_same(mt.tl.mutual_information(adata(x), y, **QUICK), expected)
     assert (tmp_path / "killed").exists()
-    client.wait_for_workers(2, timeout=60)
+    client.wait_for_workers(2, timeout=300)
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_where_a_worker_is_killed(
     mt.tl.programs(lazy, **QUICK)
     assert (tmp_path / "killed").exists()
     assert_same(lazy, expected)
-    client.wait_for_workers(2, timeout=60)
+    client.wait_for_workers(2, timeout=300)
 
 
 @pytest.mark.slow

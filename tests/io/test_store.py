@@ -148,7 +148,7 @@ def test_an_analysis_whose_store_is_gone_makes_no_new_one(path):
 @pytest.mark.slow
 def test_two_processes_lose_nothing(path):
     code = """
-import sys, mutua as mt, numpy as np
+import sys, time, mutua as mt, numpy as np
 from mutua.errors import StoreLocked
 study, mine = mt.open(sys.argv[1]), sys.argv[2]
 for i in range(12):
@@ -157,11 +157,11 @@ for i in range(12):
             study[f"{mine}{i}"] = mt.Table.build(n=np.array([i]))
             break
         except StoreLocked:
-            pass
+            time.sleep(0.01)
 """
     workers = [storages.python(code, path, name) for name in ("left", "right")]
     for worker in workers:
-        _, errors = worker.communicate(timeout=60)
+        _, errors = worker.communicate(timeout=300)
         assert worker.returncode == 0, errors
     study = mt.open(path)
     assert set(study) == {"t", "s", *(f"{w}{i}" for w in ("left", "right") for i in range(12))}
@@ -227,7 +227,7 @@ def test_what_workers_of_a_cluster_write_is_in_the_manifest(path):
     lazy = examples.sequence_set().chunk(sequence=2)
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None
+            n_workers=1, threads_per_worker=2, memory_limit=0, dashboard_address=None
         ) as cluster,
         distributed.Client(cluster),
     ):

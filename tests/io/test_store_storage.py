@@ -135,7 +135,7 @@ for act in (lambda: mt.open(sys.argv[1]).pop("t"), lambda: mt.Analysis({}).write
     folder.chmod(0o555)
     try:
         child = storages.python(code, path, folder / "new.zarr")
-        out, errors = child.communicate(timeout=60)
+        out, errors = child.communicate(timeout=300)
     finally:
         path.chmod(0o755)
         folder.chmod(0o755)

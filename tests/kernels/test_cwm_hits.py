@@ -126,6 +126,20 @@ def test_gap_bounds_how_far_the_objective_is_from_its_minimum(solve) -> None:
             assert found.gap[row] <= gap * LENGTH
 
 
+@pytest.mark.parametrize("all_letters", [False, True], ids=["observed", "all"])
+def test_columns_beyond_the_widths_change_nothing(all_letters: bool) -> None:
+    values, codes = sequences(7)
+    atoms = trimmed_atoms(matrices(), penalty=[0.6] * 3, trim=0.3, complement=COMPLEMENT)
+    options = {"all_letters": all_letters, "tolerance": 1e-6, "max_steps": 3000, "device": "cpu"}
+    expected = cwm_hits(values, codes, atoms, **options)
+    assert len(expected.start) > 5
+    for more in (1, 2, 3):
+        wider = atoms._replace(values=np.pad(atoms.values, [(0, 0), (0, 0), (0, more)]))
+        found = cwm_hits(values, codes, wider, **options)
+        for name, column in expected._asdict().items():
+            assert np.array_equal(getattr(found, name), column), name
+
+
 @pytest.mark.parametrize("n_slots", [1, 2, 64])
 def test_gradients_do_not_depend_on_their_batches(n_slots: int) -> None:
     values, codes = sequences(3, n=9)

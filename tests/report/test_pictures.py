@@ -132,6 +132,7 @@ def test_effects_of_pairs(distance: list[int] | None) -> None:
 
 
 def test_effects_of_neurons() -> None:
+    open_before = plt.get_fignums()
     (picture,) = pictures_of(neuron_effects(), "NeuronEffects", "effects")
     assert picture.problem == ""
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == open_before

@@ -123,7 +123,11 @@ def browser() -> Iterator[Browser]:
             yield from _session(f"http://127.0.0.1:{_port(driver, output)}")
         finally:
             driver.terminate()
-            driver.wait(20)
+            try:
+                driver.wait(20)
+            except subprocess.TimeoutExpired:
+                driver.kill()
+                driver.wait()
 
 
 def _port(driver: subprocess.Popen[bytes], output: Any) -> int:

@@ -421,7 +421,7 @@ def test_no_sequences_and_several_targets(seqs):
         assert out["attribution"].shape == (0, 2, 4, LENGTH)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_one_warning_counts_the_offenders_of_all_targets(seqs):
     class Squared(Network):
         def forward(self, letters):
