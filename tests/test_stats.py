@@ -132,7 +132,7 @@ def calibration(
 
 @pytest.mark.parametrize("shape", [0.5, 4.5, 40])
 @pytest.mark.parametrize("n_permutations", [20, pytest.param(100, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("skewed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_tail_is_calibrated(shape: float, n_permutations: int, skewed: bool) -> None:
     levels = [0.5, 0.05, 1e-2, max(1e-3, least_permutation_p(n_permutations))]
     rates = calibration(shape, n_permutations, 100_000, levels, skewed)

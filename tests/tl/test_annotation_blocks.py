@@ -73,7 +73,7 @@ CHUNKS = {"5": 5, "17": 17, "100": 100, "all": N_ROWS, "uneven": (3, 0, 200, 1, 
 
 
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
-@pytest.mark.parametrize("n_rows", [8, 55, 10**6])
+@pytest.mark.parametrize("n_rows", [8, pytest.param(55, marks=pytest.mark.slow), 10**6])
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_pairs(
     chunks: Any, n_rows: int, options: Any, read_whole: list[int], monkeypatch: pytest.MonkeyPatch

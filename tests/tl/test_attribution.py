@@ -358,7 +358,7 @@ def test_targets_that_are_not_one(seqs, target, message):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("hypothetical", [False, True])
+@pytest.mark.parametrize("hypothetical", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_several_targets_are_those_of_a_call_for_each(seqs, method, hypothetical):
     options = {"method": method, "hypothetical": hypothetical, "seed": 2}
     for targets in (["second", "first"], ("second",), [1, 0]):

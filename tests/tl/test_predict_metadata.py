@@ -150,6 +150,7 @@ def test_what_is_there_is_found() -> None:
     assert (found["n_samples"] == N_SAMPLES).all()
 
 
+@pytest.mark.slow
 def test_stops_early_where_there_is_nothing() -> None:
     found = predicted(samples(), columns=["ph", "noise"], n_permutations=60)
     assert found.loc["ph", "n_permutations"] == 60
