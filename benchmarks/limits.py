@@ -1,27 +1,45 @@
 """How near kernels come to what one core can do: operations counted, over the least time.
 
 The limit of what counts or looks up is a plain compiled loop that does each operation; kernels
-that do without some of them can be above it. The limit of what multiplies matrices is a product of
-large square ones. Everything runs on one thread, in turns with its limit, and times are of the
-processor, so that ratios hold whatever else the machine does.
+that do without some of them can be above it. The limit of what multiplies matrices is the fastest
+product of large ones that the libraries at hand have. Everything runs on one thread, in turns with
+its limit, and times are of the processor, so that ratios hold whatever else the machine does.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from numba import njit
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import mutua as mt
-from benchmarks.kernel_position_mi import entropy
+from benchmarks._plain_loops import (
+    plain_alignments,
+    plain_jaccard,
+    plain_knn,
+    plain_pairs,
+    plain_position_mi,
+    plain_scan,
+    plain_spacings,
+    plain_sweeps,
+    plain_windows,
+)
+from benchmarks.cwm_hits import made_up
+from benchmarks.neurons import pooled_stack
+from benchmarks.pairs import annotations
 from benchmarks.programs import planted
+from mutua.kernels.annotation_rows import sort_rows
+from mutua.kernels.autoencoder import Architecture, split_samples, train
+from mutua.kernels.conv_layers import trace_convolutions
+from mutua.kernels.cwm_hits import cwm_hits, trimmed_atoms
 from mutua.kernels.kmers import kmer_codes
 from mutua.kernels.knn_mi import knn_mi, standardized
+from mutua.kernels.letters import complement_codes, one_hot
 from mutua.kernels.orthogonal_nmf import factorize
 from mutua.kernels.pattern_sites import Features
 from mutua.kernels.position_mi import position_mi
@@ -30,90 +48,15 @@ from mutua.kernels.sequence_blocks import ArrayBlocks
 from mutua.kernels.spin_exact import ExactLikelihood
 from mutua.kernels.spin_mcmc import Chains
 from mutua.kernels.spin_problem import Network
+from mutua.kernels.spin_pseudo import PseudoLikelihood
 from mutua.kernels.spin_states import count_states, moments_of
 from mutua.kernels.threads import Workers
+from mutua.kernels.window_activations import WindowEvaluator
 from mutua.settings import settings
 
 REPEATS = 5
 
 Call = Callable[[], object]
-
-
-@njit(nogil=True)
-def plain_position_mi(columns: NDArray[np.uint8], k: int, n_kmers: int) -> float:
-    """One histogram per pair of positions."""
-    total = 0.0
-    for i in range(len(columns)):
-        for j in range(i + k, len(columns)):
-            counts = np.zeros(n_kmers * n_kmers, np.int32)
-            for s in range(columns.shape[1]):
-                counts[columns[i, s] * n_kmers + columns[j, s]] += 1
-            total += entropy(counts, columns.shape[1])
-    return total
-
-
-@njit(nogil=True)
-def plain_knn(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
-    """Radius of the third neighbour of every sample, by looking at all others, then both counts."""
-    total = 0
-    for f in range(len(x)):
-        for latent in range(len(y)):
-            for i in range(x.shape[1]):
-                a = b = c = np.inf
-                for j in range(x.shape[1]):
-                    if j != i:
-                        d = max(abs(x[f, j] - x[f, i]), abs(y[latent, j] - y[latent, i]))
-                        if d < c:
-                            c = d
-                            if c < b:
-                                b, c = c, b
-                            if b < a:
-                                a, b = b, a
-                for j in range(x.shape[1]):
-                    total += abs(x[f, j] - x[f, i]) < c
-                    total += abs(y[latent, j] - y[latent, i]) < c
-    return total
-
-
-@njit(nogil=True)
-def plain_scan(letters: NDArray[np.uint8], scores: NDArray[np.float64], width: int) -> int:
-    """Score every window of every motif, (motif, letter, column)."""
-    hits = 0
-    for motif in range(len(scores)):
-        for start in range(len(letters) - width + 1):
-            score = 0.0
-            for column in range(width):
-                score += scores[motif, letters[start + column], column]
-            hits += score > 12.0
-    return hits
-
-
-@njit(nogil=True)
-def plain_jaccard(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Smaller sizes of the values of every pair of rows, with the sign of the product."""
-    total = 0.0
-    for left in a:
-        for right in b:
-            signed = np.float32(0)
-            for i in range(len(left)):
-                smaller = min(abs(left[i]), abs(right[i]))
-                signed += smaller if left[i] * right[i] > 0 else -smaller
-            total += signed
-    return total
-
-
-@njit(nogil=True)
-def plain_sweeps(coupling: NDArray[np.float64], states: NDArray[np.float64], n: int) -> float:
-    """Add up the field of every node of every chain in every sweep, without any drawing."""
-    total = 0.0
-    for chain in range(len(states)):
-        for _ in range(n):
-            for i in range(len(coupling)):
-                field = 0.0
-                for j in range(len(coupling)):
-                    field += coupling[i, j] * states[chain, j]
-                total += field
-    return total
 
 
 def in_turns(one: Call, other: Call) -> tuple[float, float]:
@@ -129,16 +72,49 @@ def in_turns(one: Call, other: Call) -> tuple[float, float]:
     return tuple(np.min(times, axis=0).tolist())
 
 
-def row(name: str, unit: str, ours: tuple[Call, float], limit: tuple[Call, float]) -> None:
+def write(name: str, unit: str, rate: float, most: float) -> None:
     """Print operations per second of a kernel and of its limit."""
+    columns = f"{most / 1e9:.3g} | {rate / 1e9:.3g} | {rate / most:.2f}"
+    print(f"| {name} | {unit} | {columns} |", flush=True)
+
+
+def row(name: str, unit: str, ours: tuple[Call, float], limit: tuple[Call, float]) -> None:
     took, least = in_turns(ours[0], limit[0])
-    rate, most = ours[1] / took / 1e9, limit[1] / least / 1e9
-    print(f"| {name} | {unit} | {most:.3g} | {rate:.3g} | {rate / most:.2f} |", flush=True)
+    write(name, unit, ours[1] / took, limit[1] / least)
 
 
+def row_of_rounds(
+    name: str,
+    rounds: Callable[[int], object],
+    operations: float,
+    *,
+    few: int,
+    more: int,
+) -> None:
+    """Print float32 operations per second of rounds, less what comes before the first of them."""
+    limit, per_call = product(torch.float32)
+    (before, one), (after, other) = (in_turns(lambda n=n: rounds(n), limit) for n in (few, more))
+    rate = operations * (more - few) / (after - before)
+    write(name, "float32 operations", rate, per_call / min(one, other))
+
+
+@functools.cache
 def product(dtype: torch.dtype, size: int = 1_024) -> tuple[Call, float]:
+    """Give the fastest product of large matrices that is at hand, and its operations.
+
+    A convolution with many channels is such a product too, and libraries differ in what they have
+    fast code for on a processor.
+    """
     a, b = torch.rand(2, size, size, dtype=dtype)
-    return lambda: a @ b, 2.0 * size**3
+    c, d = a.numpy(), b.numpy()
+    maps, weights = torch.rand(4, 512, 1_026, dtype=dtype), torch.rand(512, 512, 3, dtype=dtype)
+    of_maps = 2.0 * 4 * 1_024 * weights.numel()
+    calls: list[tuple[Call, float]] = [
+        (lambda: a @ b, 2.0 * size**3),
+        (lambda: c @ d, 2.0 * size**3),
+        (lambda: torch.nn.functional.conv1d(maps, weights), of_maps),
+    ]
+    return min(calls, key=lambda one: in_turns(one[0], one[0])[0] / one[1])
 
 
 def of_positions(k: int) -> None:
@@ -183,19 +159,125 @@ def of_scan() -> None:
     )
 
 
-def of_programs(n_cells: int, n_genes: int, n_programs: int) -> None:
-    """Take off what comes before the first iteration."""
-    values = planted(n_cells, n_genes, n_programs)
-    times = {}
-    for n in (10, 40):
-        call = lambda n=n: factorize(  # noqa: E731
-            values, n_programs, seeds=[0], max_iterations=n, tolerance=-1
+def of_annotating(n_spans: int, width: int) -> None:
+    motifs = mt.datasets.jaspar()
+    sequences = mt.pp.random_sequences(n_spans, length=width, seed=0)
+    spans = mt.Annotations.build(
+        sequence_index=np.arange(n_spans),
+        start=np.zeros(n_spans, int),
+        end=np.full(n_spans, width),
+        sequence_length=np.full(n_spans, width),
+        source="user",
+    )
+    bounds = np.concatenate([[0], np.cumsum(np.tile(motifs["length"].values, 2))])
+    scores = np.random.default_rng(0).integers(-50, 50, (4, bounds[-1])).astype(np.int32)
+    few = sequences["codes"].values[:100]
+    row(
+        f"annotate, {n_spans:,} spans of {width} nt, {motifs.sizes['motif']:,} motifs",
+        "columns compared",
+        (
+            lambda: mt.tl.annotate(spans, motifs, sequences=sequences),
+            float(n_spans * width * bounds[-1]),
+        ),
+        (lambda: plain_alignments(few, scores, bounds), float(few.size * bounds[-1])),
+    )
+
+
+def of_spans(n: int, length: int) -> None:
+    random = np.random.default_rng(0)
+    sequences = mt.pp.random_sequences(n, length=length, seed=0)
+    values = random.laplace(0, 0.01, (n, length)).astype(np.float32)
+    for line, start in enumerate(random.integers(0, length - 12, n)):
+        values[line, start : start + 10] += 0.3
+    hot = np.asarray(mt.pp.one_hot(sequences), np.float32) * values[:, None]
+    attributions = mt.Attributions.build(
+        sequences, attribution=hot, target="signal", method="made up", hypothetical=False
+    )
+    codes = sequences["codes"].values
+    for method, window in (("recursive", 4), ("laplace", 21)):
+        row(
+            f"{method} seqlets, {n:,} x {length:,} nt",
+            "values read",
+            (
+                lambda method=method: mt.tl.seqlets(attributions, method=method, negative=False),
+                float(values.size),
+            ),
+            (lambda window=window: plain_windows(hot, codes, window, 0.3), float(values.size)),
         )
-        times[n], least = in_turns(call, product(torch.float32)[0])
-    rate = 4.0 * n_cells * n_genes * n_programs * 30 / (times[40] - times[10]) / 1e9
-    most = product(torch.float32)[1] / least / 1e9
-    name = f"oNMF, {n_cells:,} x {n_genes:,}, k = {n_programs}"
-    print(f"| {name} | float32 operations | {most:.3g} | {rate:.3g} | {rate / most:.2f} |")
+
+
+def of_contributions(n: int, length: int, n_motifs: int) -> None:
+    """Count one look at all places; more of them, and the sweeps, are the kernel's own cost."""
+    attributions, motifs = made_up(n, length, n_motifs)
+    values, codes = attributions["attribution"].values, attributions["codes"].values
+    atoms = trimmed_atoms(
+        motifs["contribution"].values,
+        penalty=np.full(n_motifs, 0.7),
+        trim=0.3,
+        complement=complement_codes("ACGT"),
+    )
+    row(
+        f"contribution hits, {n} x {length:,} nt, {n_motifs} motifs",
+        "float32 operations",
+        (
+            lambda: cwm_hits(
+                values, codes, atoms, all_letters=False, tolerance=1e-5, max_steps=10_000,
+                device="cpu",
+            ),
+            2.0 * codes.size * float(atoms.width.sum()),
+        ),
+        product(torch.float32),
+    )  # fmt: skip
+
+
+def of_neurons(n: int, length: int, depth: int) -> None:
+    model = pooled_stack()
+    traced = trace_convolutions(model, n_letters=4, length=length)
+    layers = traced.layers[:depth]
+    evaluator = WindowEvaluator(traced, layers[-1].name)
+    codes = mt.pp.random_sequences(n, length=length, seed=0)["codes"].values
+    letters = one_hot(codes, 4)
+    weights = [part.weight for part in model if isinstance(part, torch.nn.Conv1d)]
+    operations = [
+        2.0 * n * (length - layer.receptive_field + 1) * weight.numel()
+        for layer, weight in zip(layers, weights[:depth], strict=True)
+    ]
+    row(
+        f"activations of {depth} convolutions of 64 channels, {n} x {length:,} nt",
+        "float32 operations",
+        (lambda: evaluator.windows(letters), sum(operations)),
+        product(torch.float32),
+    )
+
+
+def of_autoencoder(n: int, n_features: int, batch_size: int) -> None:
+    """Count forward, and backward to weights and inputs; of the first layer only to weights."""
+    values = np.random.default_rng(0).standard_normal((n, n_features))
+    split, layers = split_samples(n, fraction=0.1), Architecture()
+    widths = (n_features, *layers.hidden_layers, layers.n_latent)
+    pairs = [2.0 * a * b for a, b in itertools.pairwise(widths)]
+    forward = 2 * sum(pairs)
+    row_of_rounds(
+        f"autoencoder, {n:,} x {n_features:,}, batches of {batch_size}",
+        lambda n_epochs: train(
+            values, split, architecture=layers, batch_size=batch_size, max_epochs=n_epochs,
+            patience=n_epochs, device="cpu", progress=False,
+        ),
+        len(split.training) * (3 * forward - pairs[0]) + len(split.validation) * forward,
+        few=1,
+        more=4,
+    )  # fmt: skip
+
+
+def of_programs(n_cells: int, n_genes: int, n_programs: int) -> None:
+    values = planted(n_cells, n_genes, n_programs)
+    row_of_rounds(
+        f"oNMF, {n_cells:,} x {n_genes:,}, k = {n_programs}",
+        lambda n: factorize(values, n_programs, seeds=[0], max_iterations=n, tolerance=-1),
+        4.0 * n_cells * n_genes * n_programs,
+        few=10,
+        more=40,
+    )
 
 
 def of_exact_network(n_nodes: int, n_conditions: int) -> None:
@@ -215,6 +297,23 @@ def of_exact_network(n_nodes: int, n_conditions: int) -> None:
                 lambda: likelihood(coupling, response),
                 3.0**n_nodes * (6 * n_conditions + 2 * n_nodes),
             ),
+            product(torch.float64),
+        )
+
+
+def of_pseudo_network(n_nodes: int, n_conditions: int, n_cells: int) -> None:
+    random = np.random.default_rng(0)
+    states = random.integers(-1, 2, (n_cells, n_nodes)).astype(np.int8)
+    data = count_states(states, np.arange(n_cells) % n_conditions, n_conditions=n_conditions)
+    coupling = random.normal(0, 0.1, (n_nodes, n_nodes))
+    response = random.normal(0, 0.1, (n_nodes, n_conditions))
+    with Workers() as workers:
+        likelihood = PseudoLikelihood(data, workers)
+        row(
+            f"pseudo-likelihood, {n_nodes} nodes, {n_cells:,} cells",
+            "float64 operations",
+            # What the others do to a node, and the gradient.
+            (lambda: likelihood(coupling, response), 4.0 * len(data.weight) * n_nodes**2),
             product(torch.float64),
         )
 
@@ -262,6 +361,35 @@ def of_chains(n_nodes: int, n_conditions: int, n_chains: int, n_sweeps: int) -> 
         )
 
 
+def of_hits(n: int, n_sequences: int, length: int, n_motifs: int, n_distances: int) -> None:
+    hits = annotations(n, n_sequences, length, n_motifs)
+    names = ("sequence_index", "start", "end", "motif_index")
+    columns = [hits[name].values for name in names]
+    rows = sort_rows(
+        *columns, hits["strand"].values == -1, n_sequences=n_sequences, n_motifs=n_motifs
+    )
+    counts = np.zeros((n_motifs, n_motifs), np.int32)
+    per_sequence = np.diff(rows.bounds).astype(np.float64)
+    n_pairs = float((per_sequence * (per_sequence - 1) / 2).sum())
+    name = f"{n:,} hits in {n_sequences:,} sequences, {n_motifs} motifs"
+    row(
+        f"pairs of {name}",
+        "pairs of hits",
+        (lambda: mt.tl.pair_annotations(hits, unique=False, test=None), n_pairs),
+        (lambda: plain_pairs(rows.bounds, rows.motif, counts), n_pairs),
+    )
+    at = np.zeros((n_motifs, n_motifs, n_distances), np.int32)
+    widest = int((rows.end - rows.start).max())
+    near = (rows.bounds, rows.motif, rows.start, rows.end, widest, at)
+    n_near = float(plain_spacings(*near))
+    row(
+        f"their spacings, up to {n_distances - 1} nt",
+        "pairs of hits",
+        (lambda: mt.tl.pair_spacings(hits, max_distance=n_distances - 1, overlap="drop"), n_near),
+        (lambda: plain_spacings(*near), n_near),
+    )
+
+
 def main() -> None:
     settings.threads = 1
     torch.set_num_threads(1)
@@ -273,10 +401,18 @@ def main() -> None:
         of_neighbours(127, 800, 50)
         of_neighbours(1_000, 40, 16)
         of_scan()
+        of_annotating(1_000, 12)
+        of_annotating(1_000, 20)
+        of_hits(1_000_000, 2_000, 2_000, 200, 101)
+        of_spans(4_000, 2_000)
+        of_seqlets(1_000, 100, 41, 8, 12)
+        of_contributions(100, 2_000, 60)
+        of_neurons(100, 1_000, 4)
+        of_autoencoder(2_000, 1_000, 32)
         of_programs(5_000, 2_000, 20)
         of_exact_network(13, 23)
+        of_pseudo_network(50, 23, 20_000)
         of_chains(50, 8, 100, 50)
-        of_seqlets(1_000, 100, 41, 8, 12)
 
 
 if __name__ == "__main__":

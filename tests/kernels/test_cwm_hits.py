@@ -6,7 +6,7 @@ import torch
 
 from mutua.errors import DeviceUnavailable, InvalidInput, MemoryLimit
 from mutua.kernels import cwm_gradients
-from mutua.kernels.cwm_coordinates import Coefficients, by_coordinates
+from mutua.kernels.cwm_coordinates import Coefficients, _touched, by_coordinates
 from mutua.kernels.cwm_gradients import by_gradients
 from mutua.kernels.cwm_hits import Atoms, cwm_hits, free_runs, trimmed_atoms
 from mutua.kernels.letters import complement_codes
@@ -253,6 +253,36 @@ def test_a_lone_instance_has_the_coefficient_of_its_formula() -> None:
     assert found.coefficient[best] == pytest.approx(expected, rel=1e-3)
     assert found.coefficient_global[best] == pytest.approx(expected * size**2, rel=1e-3)
     assert found.importance[best] == pytest.approx(np.abs(window).sum() * size, rel=1e-5)
+
+
+def test_instances_where_nothing_has_changed_wait_for_their_turn() -> None:
+    """40 alike and far apart, more than join the working set at a time, are all found alike."""
+    cwm = matrices(n=1)
+    values, codes = np.zeros((1, 4, 40 * 30)), np.zeros((1, 40 * 30), np.uint8)
+    starts = np.arange(40) * 30 + 10
+    for start in starts:
+        codes[0, start : start + 9] = cwm[0].argmax(axis=0)
+        values[0, :, start : start + 9] = cwm[0]
+    atoms = trimmed_atoms(cwm, penalty=[0.7], trim=0, complement=None)
+    found = cwm_hits(
+        values, codes, atoms, all_letters=False, tolerance=1e-6, max_steps=9999, device="cpu"
+    )
+    assert found.gap[0] <= 1e-6
+    assert found.start.tolist() == starts.tolist()
+    np.testing.assert_allclose(found.coefficient, found.coefficient[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("n_parts", "n_columns"), [(1, 1), (1, 4), (3, 7)])
+def test_places_are_looked_at_again_where_their_widest_window_has_changed(
+    n_parts: int, n_columns: int
+) -> None:
+    random = np.random.default_rng(n_columns)
+    seen = random.random((53, n_parts), np.float32)
+    rest = np.where(random.random(seen.shape) < 0.08, seen / 2, seen)
+    changed = (rest != seen).any(axis=1)
+    expected = [changed[place : place + n_columns].any() for place in range(len(seen))]
+    assert 0 < np.sum(expected) < len(seen)
+    assert _touched(rest, seen, n_columns).tolist() == expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

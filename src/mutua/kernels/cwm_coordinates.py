@@ -81,7 +81,7 @@ def by_coordinates(
     found = over_rows(
         _solve_rows, n, signal, codes, runs, table, widths.astype(np.int32),
         class_of.astype(np.int32), width, penalty, tolerance, max_steps, gap, steps,
-        row_cost=0.5 * signal[:1].size * table.shape[1] * len(width),
+        row_cost=0.25 * signal[:1].size * table.shape[1] * len(width),
     )  # fmt: skip
     none = np.zeros(0, np.int32)
     parts = list(zip(*[(none, none, none, np.zeros(0, np.float32)), *found], strict=True))
@@ -142,10 +142,10 @@ def _solve(
     room = table.shape[1] * n_parts
     scale = _scales(x, runs, widths)
     rest = x.copy()
-    seen = x.copy()  # what the correlations were last computed of
-    raw = np.zeros((length, n_atoms), np.float32)
+    seen = x.copy()  # what the ratios were last computed of
     ratio = np.empty((length, n_atoms), np.float32)
-    _correlate(rest, codes, table, np.ones(length, np.bool_), raw)
+    top = np.empty(length, np.float32)
+    wanted = np.ones(length, np.bool_)
     chosen = np.zeros((length, n_atoms), np.bool_)
     n, size = 0, 2 * _FEWEST
     place, atom = np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -153,7 +153,7 @@ def _solve(
     unit = np.zeros((size, room), np.float32)
     step = 0
     while True:
-        most = _ratios(raw, scale, class_of, penalty, ratio)
+        most = _ratios(rest, codes, table, scale, class_of, penalty, wanted, ratio, top)
         gap = _gap(x, rest, penalty, atom[:n], coefficient[:n], most)
         if gap <= tolerance or step >= max_steps:
             break
@@ -168,7 +168,7 @@ def _solve(
             else:
                 chosen[place[i], atom[i]] = False
         n = kept
-        new = _worst(ratio, chosen, max(_FEWEST, n))
+        new = _worst(ratio, top, chosen, max(_FEWEST, n))
         if n + len(new) > size:
             size = 2 * (n + len(new))
             place, atom = _longer(place, size), _longer(atom, size)
@@ -189,7 +189,7 @@ def _solve(
             gained = _sweep(rest, place, atom, coefficient, norm, unit, width, penalty, n)
             if gained < enough:
                 break
-        _correlate(rest, codes, table, _touched(rest, seen, table.shape[1]), raw)
+        wanted = _touched(rest, seen, table.shape[1])
         seen[:] = rest
     return place[:n], atom[:n], coefficient[:n], gap, step
 
@@ -218,25 +218,84 @@ def _scales(x: Floats, runs: Ints, widths: Ints) -> Floats:
     return scale
 
 
+@njit(cache=True, nogil=True)
+def _ratios(
+    rest: Floats,
+    codes: Codes,
+    table: Floats,
+    scale: Floats,
+    class_of: Ints,
+    penalty: Floats,
+    wanted: Flags,
+    ratio: Floats,
+    top: Floats,
+) -> float:
+    """Write correlation / penalty of all matrices at each place that is wanted; give the largest.
+
+    `ratio` is (place, matrix), `top` the largest of each place. What they hold for places that
+    are not wanted stays, and counts too.
+    """
+    _correlate(rest, codes, table, wanted, ratio)
+    most = -np.inf
+    inverse = np.float32(1) / penalty
+    for p in range(ratio.shape[0]):
+        if wanted[p]:
+            largest = np.float32(-np.inf)
+            for k in range(ratio.shape[1]):
+                value = ratio[p, k] * scale[p, class_of[k]] * inverse[k]
+                ratio[p, k] = value
+                largest = max(largest, value)
+            top[p] = largest
+        most = max(most, top[p])
+    return most
+
+
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _correlate(rest: Floats, codes: Codes, table: Floats, wanted: Flags, raw: Floats) -> None:
-    """Write the products of all matrices with the rest, at each place that is wanted."""
+def _correlate(rest: Floats, codes: Codes, table: Floats, wanted: Flags, products: Floats) -> None:
+    """Write the products of all matrices with the rest, at each place that is wanted.
+
+    Each is summed column by column, part by part. An unknown letter is taken for the last one of
+    the alphabet, which adds nothing, for the rest is 0 there.
+    """
     length, n_parts = rest.shape
     n_letters, n_columns, n_atoms = table.shape
+    values, rows = rest.reshape(-1), table.reshape(-1, n_atoms)
+    # The row of a value is the first one of its letter, and as many on as its column.
+    first_row = np.empty(len(values), np.int64)
+    for p in range(length):
+        for part in range(n_parts):
+            letter = min(codes[p], n_letters - 1) if n_parts == 1 else part
+            first_row[p * n_parts + part] = letter * n_columns
+    column = np.empty(n_columns * n_parts, np.int64)
+    for i in range(len(column)):
+        column[i] = i // n_parts
     for p in range(length):
         if not wanted[p]:
             continue
-        sums = raw[p]
+        sums = products[p]
         sums[:] = 0
-        for column in range(min(n_columns, length - p)):
-            code = codes[p + column]
-            if code >= n_letters:
-                continue
-            for part in range(n_parts):
-                value = rest[p + column, part]
-                row = table[code if n_parts == 1 else part, column]
-                for k in range(n_atoms):
-                    sums[k] += value * row[k]
+        n_values = min(n_columns, length - p) * n_parts
+        fours = n_values - n_values % 4
+        # Four values at a time: the sums are read and written a quarter as often.
+        for i in range(0, fours, 4):
+            at = p * n_parts + i
+            v0, v1, v2, v3 = values[at], values[at + 1], values[at + 2], values[at + 3]
+            r0 = rows[first_row[at] + column[i]]
+            r1 = rows[first_row[at + 1] + column[i + 1]]
+            r2 = rows[first_row[at + 2] + column[i + 2]]
+            r3 = rows[first_row[at + 3] + column[i + 3]]
+            for k in range(n_atoms):
+                total = sums[k]
+                total += v0 * r0[k]
+                total += v1 * r1[k]
+                total += v2 * r2[k]
+                total += v3 * r3[k]
+                sums[k] = total
+        for i in range(fours, n_values):
+            at = p * n_parts + i
+            row = rows[first_row[at] + column[i]]
+            for k in range(n_atoms):
+                sums[k] += values[at] * row[k]
 
 
 @njit(cache=True, nogil=True)
@@ -251,19 +310,6 @@ def _touched(rest: Floats, seen: Floats, n_columns: int) -> Flags:
                 last = p
         found[p] = last - p < n_columns
     return found
-
-
-@njit(cache=True, nogil=True)
-def _ratios(raw: Floats, scale: Floats, class_of: Ints, penalty: Floats, ratio: Floats) -> float:
-    """Write correlation / penalty of all places and matrices; give the largest."""
-    most = -np.inf
-    inverse = np.float32(1) / penalty
-    for p in range(raw.shape[0]):
-        for k in range(raw.shape[1]):
-            value = raw[p, k] * scale[p, class_of[k]] * inverse[k]
-            ratio[p, k] = value
-            most = max(most, value)
-    return most
 
 
 @njit(cache=True, nogil=True)
@@ -289,12 +335,14 @@ def _gap(
 
 
 @njit(cache=True, nogil=True)
-def _worst(ratio: Floats, chosen: Flags, count: int) -> npt.NDArray[np.int64]:
+def _worst(ratio: Floats, top: Floats, chosen: Flags, count: int) -> npt.NDArray[np.int64]:
     """Give the places, flat, of the largest ratios above 1 that are not chosen yet."""
     n_atoms = ratio.shape[1]
     found = [np.int64(0)]
     values = [np.float32(0)]
     for p in range(ratio.shape[0]):
+        if top[p] <= 1:
+            continue
         for k in range(n_atoms):
             if ratio[p, k] > 1 and not chosen[p, k]:
                 found.append(np.int64(p) * n_atoms + k)
