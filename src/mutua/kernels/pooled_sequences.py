@@ -194,7 +194,7 @@ class PooledSets:
             raise InvalidInput("codes", "a set of one sequence", "give at least two in each set")
         if (self.weights_a is None) != (self.weights_b is None):
             raise InvalidInput("weights", "of one of two sets", "give weights of both or neither")
-        _ = self.pool
+        _ = self.pool  # which refuses what cannot be counted
 
     @cached_property
     def pool(self) -> PositionTask:
