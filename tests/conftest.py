@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="there is no GPU"))
 
 
+# Full collections pass millions of objects, most of which are those of imported modules.
+gc.set_threshold(10_000, 20, 20)
 _modules = itertools.count()
 
 

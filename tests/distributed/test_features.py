@@ -85,7 +85,16 @@ def assert_same(one: xr.Dataset, two: xr.Dataset) -> None:
     assert one.attrs["n_tests"] == two.attrs["n_tests"]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("maxima", "stopped", "covariates", "classes"),
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in ("no_permutations", "copula", "bins", "blocks", "inner")
+        ),
+    ],
+)
 def test_blocks_change_nothing(
     values: np.ndarray, y: pd.DataFrame, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

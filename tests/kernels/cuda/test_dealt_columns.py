@@ -64,7 +64,7 @@ def columns_of(sets: PooledSets, members: np.ndarray, seed: int, version: int) -
 @pytest.mark.parametrize(
     ("sizes", "k", "weighted"), [((14, 18), 2, True), ((15, 14), 1, False), ((5, 5), 6, False)]
 )
-@pytest.mark.parametrize("stays", ["pool", "set", "block"])
+@pytest.mark.parametrize("stays", ["pool", pytest.param("set", marks=pytest.mark.slow), "block"])
 def test_versions_are_those_of_the_cpu(
     sizes: tuple[int, int], k: int, weighted: bool, stays: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,9 @@ def test_columns_are_sorted_as_by_numpy(n: int) -> None:
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")  # of numpy, in the simulator
 @pytest.mark.parametrize("tables", TABLES)
-@pytest.mark.parametrize(("n", "k"), [(2, 1), (11, 3), (19, 18)])
+@pytest.mark.parametrize(
+    ("n", "k"), [(2, 1), (11, 3), pytest.param(19, 18, marks=pytest.mark.slow)]
+)
 def test_estimates_are_those_of_the_cpu(tables: ManyTables, n: int, k: int) -> None:
     x, y = tables(n, np.random.default_rng(n))
     expected = knn_mi(x, y, n_neighbors=k, device="cpu")

@@ -66,7 +66,7 @@ class LittleMemory:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("missing", [0.0, 0.15])
+@pytest.mark.parametrize("missing", [pytest.param(0.0, marks=pytest.mark.slow), 0.15])
 @pytest.mark.parametrize(("size", "k", "length"), [(4, 1, 6), (4, 2, 5), (21, 1, 4)])
 def test_same_bits_as_on_the_cpu(
     size: int, k: int, length: int, missing: float, weighted: bool
